@@ -1,0 +1,1 @@
+"""Tasks: one file each, imported as harness.benchmarks.<name>."""

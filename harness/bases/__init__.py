@@ -1,0 +1,1 @@
+"""Bases: load, quantize, look inside."""

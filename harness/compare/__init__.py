@@ -1,0 +1,1 @@
+"""Comparison of records: statistics, tables, plots, report. Nothing here imports torch."""

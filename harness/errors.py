@@ -1,0 +1,41 @@
+"""What the harness tells a user who has to change something; the command line turns it into exit code 2."""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+
+class HarnessError(Exception):
+    """Something went wrong that a sentence explains; no traceback is shown."""
+
+    exit_code = 1
+
+
+class SpecError(HarnessError):
+    """The request is wrong: an unknown name, a field or value that is not allowed."""
+
+    exit_code = 2
+
+
+class SourceError(HarnessError):
+    """Data or weights cannot be had or read: out of reach, truncated, or not what was pinned."""
+
+    exit_code = 2
+
+
+def nearest(value: str, allowed: Iterable[str]) -> str:
+    """The suffix ` (did you mean 'x'?)`, or an empty string when nothing is close."""
+    best = max(allowed, key=lambda name: _likeness(value, name), default="")
+    return f" (did you mean {best!r}?)" if _likeness(value, best) >= 0.5 else ""
+
+
+def _likeness(a: str, b: str) -> float:
+    """Mean of the ratios in order and regardless of order, so that int4 is nearer to 4bit than to 8bit."""
+    a, b = a.lower(), b.lower()
+    in_order = SequenceMatcher(None, a, b).ratio()
+    return (in_order + SequenceMatcher(None, sorted(a), sorted(b)).ratio()) / 2
+
+
+def unknown(what: str, value: str, allowed: Iterable[str]) -> SpecError:
+    """The error for a name that is not in a closed set."""
+    names = sorted(allowed)
+    return SpecError(f"unknown {what} {value!r}{nearest(value, names)}; allowed: {', '.join(names)}")

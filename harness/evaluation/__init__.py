@@ -1,0 +1,1 @@
+"""Evaluation: how a base answers a task, and how the answers are judged."""

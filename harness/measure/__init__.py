@@ -1,0 +1,1 @@
+"""Measurements: time, memory, parameters, environment."""

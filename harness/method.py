@@ -1,0 +1,120 @@
+"""The method contract: one file in methods/ is one frozen class of hyperparameters with these few hooks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.space import Space
+from harness.spec import Formulation, Quantization
+from harness.task import Kind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+BaseKind = Literal["encoder", "decoder", "encoder_decoder"]
+
+
+@dataclass(frozen=True)
+class BaseInfo:
+    """What a method may know of a base before it is loaded (read from its configuration)."""
+
+    kind: BaseKind
+    quantization: Quantization
+    architecture: str
+    n_blocks: int
+    hidden_size: int
+    has_mask_head: bool
+    is_sentence_embedding: bool
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a method may know of a task: never its name."""
+
+    kind: Kind
+    formulation: Formulation
+    n_labels: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What ``apply`` may use.
+
+    ``head_names`` are the dotted names of the modules made for the task (not pretrained); every method trains them.
+    ``total_steps`` is the true number of optimizer steps. ``seed`` is already derived for the purpose "init", and torch
+    is seeded with it when ``apply`` is called.
+    """
+
+    base: BaseInfo
+    task: TaskInfo
+    head_names: tuple[str, ...]
+    total_steps: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a language model's answers are scored without training."""
+
+    n_shots: int = 0
+    normalization: Literal["none", "length"] = "none"
+    calibration: Literal["none", "contextual", "unconditional"] = "none"
+
+
+class Method(BaseModel):
+    """A way of adapting a base; the fields of a subclass are its hyperparameters with the published defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: ClassVar[str]
+    """The paper, with its address."""
+    version: ClassVar[int] = 1
+    """Raised when the same hyperparameters begin to mean something else; part of run_id."""
+    trains: ClassVar[bool] = True
+    learning_rate: ClassVar[float]
+    """The published peak rate, which a run uses unless told otherwise."""
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """Why this cell can't run, in one sentence, or None."""
+        return None
+
+    def unquantized_blocks(self, n_blocks: int) -> range:
+        """Indices of the transformer blocks to load in full precision on a quantized base."""
+        return range(0)
+
+    def scoring(self) -> Scoring:
+        """How language-model answers are scored; only methods that train nothing change it."""
+        return Scoring()
+
+    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
+        """Freeze, wrap and return the model; what requires grad afterwards is what is trained and stored."""
+        raise NotImplementedError
+
+    def after_step(self, model: "nn.Module", step: int) -> None:
+        """Called after backward and the optimizer step, before zero_grad; ``step`` counts from 1."""
+
+    def extra_loss(self, model: "nn.Module") -> "Tensor | None":
+        """A scalar added to the task loss and logged apart, or None."""
+        return None
+
+    def space(self) -> Space:
+        """What a search may vary; each default lies inside its range."""
+        return {}
+
+    def trainable_final(self, model: "nn.Module") -> int | None:
+        """Trainable parameters left after pruning, or None where training prunes nothing."""
+        return None
+
+    def save(self, model: "nn.Module", folder: Path) -> None:
+        """Write what was trained to ``folder`` (safetensors)."""
+        from harness.checkpoint import save_trainable
+
+        save_trainable(model, folder)
+
+    def load(self, model: "nn.Module", folder: Path) -> None:
+        """Read what ``save`` wrote into a model that ``apply`` returned, in place."""
+        from harness.checkpoint import load_trainable
+
+        load_trainable(model, folder)

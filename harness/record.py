@@ -1,0 +1,85 @@
+"""What one run leaves behind: the keys of record.json."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.spec import RunSpec
+
+SCHEMA = 1
+Status = Literal["ok", "skipped", "failed", "diverged", "out_of_memory"]
+
+
+class Part(BaseModel):
+    """A part of a record; unknown keys of newer versions are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Params(Part):
+    """Logical parameter counts: a packed 4-bit weight counts as the weights it stands for."""
+
+    trainable: int = 0
+    trainable_final: int = Field(0, description="After pruning (AdaLoRA); else the same as trainable.")
+    head: int = Field(0, description="Trainable parameters of the task head, part of trainable.")
+    total: int = 0
+    trainable_percent: float = 0.0
+    stored_bytes: int = Field(0, description="Size of what must be kept per task, on disk.")
+
+
+class PeakMemory(Part):
+    """Largest memory of a phase in bytes."""
+
+    train: int = 0
+    eval: int = 0
+
+
+class Cost(Part):
+    """Time, tokens and memory of the run."""
+
+    load_seconds: float = 0.0
+    tokenize_seconds: float = 0.0
+    train_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    total_seconds: float = 0.0
+    train_tokens: int = Field(0, description="Real tokens trained on, padding not counted.")
+    padded_tokens: int = Field(0, description="Tokens computed in training, padding included.")
+    peak_memory_bytes: PeakMemory = Field(default_factory=PeakMemory)
+    memory_kind: str = Field("", description="'rss' on the CPU, 'cuda' on a GPU.")
+
+
+class DataInfo(Part):
+    """Where the examples came from and which they were."""
+
+    source: str = Field("", description="path, mirror, hub or asset, with the place.")
+    protocol: Literal["official", "carved", ""] = ""
+    fingerprint: str = Field("", description="12 hex digits over every example used, in order.")
+    sizes: dict[str, int] = Field(default_factory=dict)
+    dropped_duplicates: int = Field(0, description="Training examples dropped because test or validation has them.")
+
+
+class Record(Part):
+    """One finished run."""
+
+    schema_: int = Field(SCHEMA, alias="schema")
+    run_id: str
+    status: Status
+    reason: str | None = None
+    spec: RunSpec
+    started_at: str
+    finished_at: str
+    primary_metric: str = ""
+    metrics: dict[str, float] = Field(default_factory=dict, description="Chosen checkpoint, 'split/metric', 0..1.")
+    metrics_last: dict[str, float] = Field(default_factory=dict, description="The same for the last checkpoint.")
+    params: Params = Field(default_factory=Params)
+    cost: Cost = Field(default_factory=Cost)
+    curve: list[dict[str, float]] = Field(default_factory=list)
+    data: DataInfo = Field(default_factory=DataInfo)
+    environment: dict[str, Any] = Field(default_factory=dict)
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    def metric(self, split: str = "test", checkpoint: Literal["chosen", "last"] = "chosen") -> float | None:
+        """The primary metric of a split, or None where the run has none."""
+        values = self.metrics if checkpoint == "chosen" else self.metrics_last
+        return values.get(f"{split}/{self.primary_metric}")

