@@ -27,13 +27,14 @@ def resolve(spec: RunSpec) -> RunSpec:
         SpecError: an unknown base, task or method, or a wrong hyperparameter.
         SourceError: the base's configuration is out of reach.
     """
-    from harness.bases.info import base_info
+    from harness.bases.info import base_info, registered
 
     method = registry.make_method(spec.method)
     base = base_info(spec.base.name, spec.base.quantization)
     kind = registry.task(spec.task.name).kind
     return spec.model_copy(
         update={
+            "base": spec.base.model_copy(update={"name": registered(spec.base.name)}),
             "method": MethodSpec.model_validate({"name": spec.method.name, **method.model_dump(mode="json")}),
             "training": _resolve_training(spec.training, method),
             "formulation": spec.formulation or default_formulation(base, kind, method.trains),

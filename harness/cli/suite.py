@@ -1,0 +1,162 @@
+"""`suite FILE`: a grid of runs, resumable and parallel."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from harness.plan import Costs, PlannedCell
+    from harness.record import Record
+    from harness.store import Store
+    from harness.workers import Job
+
+
+def suite(
+    file: Annotated[Path, typer.Argument(help="TOML file of axes; benchmarks/suites/ has examples.")],
+    workers: Annotated[int, typer.Option(min=1, help="Local processes; the cores are shared out among them.")] = 1,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Repeat failed and out-of-memory cells.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and its expected cost; run nothing.")
+    ] = False,
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+) -> None:
+    """Run every cell of a suite that is not done yet; stop it at any time, call it again and it goes on.
+
+    Exit code 1 if a cell failed or its data can't be had.
+    """
+    from harness.plan import Costs, plan
+    from harness.store import Store
+    from harness.suite import expand, read_suite
+    from harness.workers import Job
+
+    store = Store(results)
+    planned = plan(expand(read_suite(file)), store)
+    if dry_run:
+        _print_plan(planned, Costs(store.records()), workers)
+        return
+    states = ("to run", "failed") if retry_failed else ("to run",)
+    jobs = [Job(str(cell.run_id), cell.spec) for cell in planned if cell.state in states]
+    _run(jobs, results, workers)
+    raise typer.Exit(_print_outcome(planned, store))
+
+
+def _run(jobs: list["Job"], results: Path, workers: int) -> None:
+    """Run the jobs with progress on stderr: live on a terminal, else one line for each that ends."""
+    from harness.workers import run_jobs
+
+    statuses: Counter[str] = Counter()
+    n_running = 0
+    with _progress() as progress, closing(run_jobs(jobs, results, workers)) as events:
+        bar = progress.add_task("", total=len(jobs))
+        try:
+            for event in events:
+                if event.record is None:
+                    n_running += 1
+                else:
+                    n_running -= 1
+                    statuses[event.record.status] += 1
+                    progress.console.print(
+                        _line(event.record, statuses.total(), len(jobs)), highlight=False, soft_wrap=True
+                    )
+                failed = statuses.total() - statuses["ok"] - statuses["skipped"]
+                text = f"{n_running} running, {failed} failed"
+                progress.update(bar, completed=statuses.total(), description=text)
+        except KeyboardInterrupt:
+            left = len(jobs) - statuses.total()
+            progress.console.print(f"stopped with {left} of {len(jobs)} cells left; the same command goes on from here")
+            raise
+
+
+def _progress() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, *times, console=Console(stderr=True), disable=not sys.stderr.isatty())
+
+
+def _line(record: "Record", number: int, total: int) -> str:
+    """What is printed when a run ends: where it stands, what it was, how it went."""
+    spec, score = record.spec, record.metric()
+    cell = f"{spec.method.name} {spec.task.name} {spec.base.name} {spec.base.quantization} seed {spec.seed}"
+    result = f"{record.primary_metric} {score:.4f}" if score is not None else record.reason or ""
+    return (
+        f"({number}/{total}) {record.status} {record.run_id} {cell}: {result} ({_duration(record.cost.total_seconds)})"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Hours, minutes and seconds, such as 0:01:05."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def _print_plan(planned: list["PlannedCell"], costs: "Costs", workers: int) -> None:
+    """One row for each group of seeds, then the sum."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "method", "task", "base", "quantization", "done", "to run", "failed", "skipped", "unavailable", "cost"
+    )
+    groups: dict[tuple[str, ...], list[PlannedCell]] = {}
+    for cell in planned:
+        spec = cell.spec
+        key: tuple[str, ...] = (cell.label, spec.task.name, spec.base.name, spec.base.quantization)
+        groups.setdefault(key, []).append(cell)
+    for key, cells in groups.items():
+        states = Counter(cell.outlook for cell in cells)
+        counts = [str(states[state] or "") for state in ("done", "to run", "failed", "skipped", "unavailable")]
+        table.add_row(*key, *counts, _expected(cells, costs, 1))
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console.print(table)
+    print(f"{_counts(cell.outlook for cell in planned)}; expected: {_expected(planned, costs, workers)}")
+    _print_reasons((cell.outlook, cell.reason) for cell in planned)
+
+
+def _expected(cells: list["PlannedCell"], costs: "Costs", workers: int) -> str:
+    """Expected time of what is to run, split over the workers; says where no finished run tells it."""
+    to_run = [cell for cell in cells if cell.outlook == "to run"]
+    known = [seconds for cell in to_run if (seconds := costs.expected_seconds(cell.spec)) is not None]
+    unknown = len(to_run) - len(known)
+    parts = [_duration(sum(known) / workers)] if known or not to_run else []
+    return " + ".join([*parts, f"{unknown} unknown"] if unknown else parts)
+
+
+def _print_outcome(planned: list["PlannedCell"], store: "Store") -> int:
+    """The cells by status, the reasons of those that gave no result; returns the exit code."""
+    records = [store.find(cell.run_id) for cell in planned if cell.run_id]
+    results: list[tuple[str, str | None]] = [(record.status, record.reason) for record in records if record]
+    results += [("unavailable", cell.reason) for cell in planned if cell.state == "unavailable"]
+    print(_counts(status for status, _ in results))
+    _print_reasons(results)
+    return int(any(status in ("failed", "out_of_memory", "unavailable") for status, _ in results))
+
+
+def _counts(states: Iterable[str]) -> str:
+    counts = Counter(states)
+    return f"{counts.total()} cells: " + ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+
+
+def _print_reasons(results: Iterable[tuple[str, str | None]]) -> None:
+    """Each reason once, with how many cells have it."""
+    for (state, reason), number in sorted(Counter(results).items(), key=str):
+        if reason:
+            print(f"  {state} ({number}): {reason}")

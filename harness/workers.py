@@ -1,0 +1,182 @@
+"""Local worker processes that run jobs; a worker that dies loses its job only. Imports no torch itself."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.plan import RETRIED
+from harness.record import Record
+from harness.spec import BaseSpec, RunSpec
+from harness.store import Store
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to do, with the run_id of its spec."""
+
+    run_id: str
+    spec: RunSpec
+
+
+@dataclass(frozen=True)
+class Event:
+    """A job that a worker took (no record yet) or finished."""
+
+    job: Job
+    record: Record | None = None
+
+
+def run_jobs(jobs: list[Job], results: Path, n_workers: int) -> Generator[Event, None, None]:
+    """Run every job in ``n_workers`` processes; yield an event as each starts and as each finishes.
+
+    A worker keeps the base it has loaded and prefers jobs of that base. Each computes with an equal share of the
+    processor's cores. A job that raises, or whose worker is killed, leaves a record with status ``failed`` and the
+    reason; the others go on, in a new worker where one died. Closing the iterator, or an exception inside it such as
+    KeyboardInterrupt, ends the workers at once: what they were running has no record and is run again next time.
+    """
+    waiting = list(jobs)
+    n_workers = min(n_workers, len(jobs))
+    threads = max(1, available_cores() // max(1, n_workers))
+    workers: list[Worker] = []
+    try:
+        while waiting or any(worker.job for worker in workers):
+            workers = [worker for worker in workers if worker.is_alive]
+            while len(workers) < min(n_workers, len(waiting) + sum(worker.job is not None for worker in workers)):
+                workers.append(Worker(results, threads))
+            for worker in [worker for worker in workers if waiting and worker.job is None]:
+                job = _take(waiting, worker, workers)
+                worker.give(job)
+                yield Event(job)
+            for worker in _answered(workers):
+                yield Event(*worker.collect())
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _take(waiting: list[Job], worker: "Worker", workers: list["Worker"]) -> Job:
+    """The next job for a worker: of its own base, else of the base that the fewest workers hold; in order."""
+    holders = Counter(other.base for other in workers if other is not worker)
+    job = min(waiting, key=lambda job: (job.spec.base != worker.base, holders[job.spec.base]))
+    waiting.remove(job)
+    return job
+
+
+def _answered(workers: list["Worker"]) -> list["Worker"]:
+    """Wait until at least one busy worker has answered or died; those workers."""
+    ready = wait([worker.connection for worker in workers if worker.job])
+    return [worker for worker in workers if worker.connection in ready]
+
+
+class Worker:
+    """A process that runs one job at a time."""
+
+    def __init__(self, results: Path, threads: int) -> None:
+        self.store = Store(results)
+        self.base: BaseSpec | None = None
+        self.job: Job | None = None
+        self.is_alive = True
+        context = get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, results, threads), daemon=True)
+        with _interrupts_blocked():
+            self.process.start()
+        theirs.close()
+
+    def give(self, job: Job) -> None:
+        """Begin a job."""
+        self.job, self.base = job, job.spec.base
+        # A worker that died while idle is noticed when its answer is collected.
+        with suppress(BrokenPipeError):
+            self.connection.send(job)
+
+    def collect(self) -> tuple[Job, Record]:
+        """The job that ended and its record, which is written here if the worker could not."""
+        assert self.job is not None
+        job, self.job = self.job, None
+        try:
+            run_id, reason = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            run_id, reason = job.run_id, _cause_of_death(self.process.exitcode)
+            self.is_alive = False
+        record = self.store.find(run_id)
+        if record is None or (reason and record.status in RETRIED):
+            record = self._failure(job, reason or "the run ended without a record")
+        return job, record
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing: a run leaves either a whole record or none."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+    def _failure(self, job: Job, reason: str) -> Record:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        record = Record(
+            run_id=job.run_id, status="failed", reason=reason, spec=job.spec, started_at=now, finished_at=now
+        )
+        with self.store.writing(job.run_id, job.spec) as folder:
+            self.store.finish(folder, record)
+        return record
+
+
+def _cause_of_death(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"the worker process ended with exit code {exit_code}"
+    hint = "; out of memory is the usual cause" if -exit_code == signal.SIGKILL else ""
+    return f"the worker process was killed by {signal.Signals(-exit_code).name}{hint}"
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """A process started inside never sees Ctrl-C, which a terminal sends to parent and children alike."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(connection: Connection, results: Path, threads: int) -> None:
+    """What a worker does: run the jobs it is sent, answer with (run_id, None) or (run_id, why it failed)."""
+    # Read by OpenMP, MKL and the tokenizers when they are first imported, which is below.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    _log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
+    from harness.run import run
+
+    while True:
+        try:
+            job: Job = connection.recv()
+        except EOFError:
+            return
+        answer: tuple[str, str | None]
+        try:
+            answer = (run(job.spec, results).run_id, None)
+        except HarnessError as error:
+            answer = (job.run_id, str(error))
+        except Exception as error:
+            answer = (job.run_id, f"{type(error).__name__}: {error}")
+        connection.send(answer)
+
+
+def _log_to(path: Path) -> None:
+    """Send this process's output and error streams to a file, those of native libraries too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
