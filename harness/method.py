@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.errors import SpecError
 from harness.space import Space
 from harness.spec import Formulation, Quantization
 from harness.task import Kind
@@ -106,6 +107,14 @@ class Method(BaseModel):
     def trainable_final(self, model: "nn.Module") -> int | None:
         """Trainable parameters left after pruning, or None where training prunes nothing."""
         return None
+
+    def merge(self, model: "nn.Module") -> "nn.Module":
+        """A model of the base's own architecture that computes the same, for export as a plain checkpoint.
+
+        Raises:
+            SpecError: where there is none.
+        """
+        raise SpecError(f"no plain checkpoint can hold what {type(self).__name__} does; export its own files instead")
 
     def save(self, model: "nn.Module", folder: Path) -> None:
         """Write what was trained to ``folder`` (safetensors)."""
