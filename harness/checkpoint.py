@@ -1,0 +1,68 @@
+"""What was trained, and only that, as one safetensors file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import SourceError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FILE = "trained.safetensors"
+
+
+def trainable(model: "nn.Module") -> dict[str, "nn.Parameter"]:
+    """The parameters that require grad, by dotted name; tied ones once."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def save_trainable(model: "nn.Module", folder: Path) -> None:
+    """Write the trainable parameters to ``folder / FILE``."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.detach().contiguous() for name, value in trainable(model).items()}, folder / FILE)
+
+
+def load_trainable(model: "nn.Module", folder: Path) -> None:
+    """Copy what ``save_trainable`` wrote into the model's trainable parameters, in place.
+
+    Raises:
+        SourceError: if the file is missing or damaged, or was written for other parameters.
+    """
+    import torch
+
+    tensors = read_tensors(folder / FILE)
+    parameters = trainable(model)
+    if problems := _differences(parameters, tensors):
+        raise SourceError(f"{folder / FILE} does not fit this model: {'; '.join(problems)}")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[name])
+
+
+def read_tensors(path: Path) -> dict[str, "Tensor"]:
+    """Every tensor of a safetensors file, on the CPU.
+
+    Raises:
+        SourceError: if the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SourceError(f"cannot read {path}: {error}") from None
+
+
+def _differences(parameters: "dict[str, nn.Parameter]", tensors: "dict[str, Tensor]") -> list[str]:
+    """At most five sentences on names that one side lacks and on shapes that differ."""
+    problems = [f"{name} is missing" for name in parameters.keys() - tensors.keys()]
+    problems += [f"{name} is not trained here" for name in tensors.keys() - parameters.keys()]
+    problems += [
+        f"{name} has shape {tuple(tensors[name].shape)}, not {tuple(parameters[name].shape)}"
+        for name in parameters.keys() & tensors.keys()
+        if tensors[name].shape != parameters[name].shape
+    ]
+    return sorted(problems)[:5]

@@ -1,0 +1,102 @@
+"""What every method built on peft shares; such a method is its fields and one `config`."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.checkpoint import read_tensors
+from harness.errors import SpecError, unknown
+from harness.method import Context, Method
+
+if TYPE_CHECKING:
+    from peft import PeftConfig, TaskType
+    from torch import nn
+
+ADAPTER = "default"
+"""The name peft gives to a model's only adapter."""
+
+
+class PeftMethod(Method):
+    """A method whose modules come from peft and are stored in peft's own adapter format."""
+
+    @abstractmethod
+    def config(self, model: "nn.Module", context: Context) -> "PeftConfig":
+        """peft's configuration; the task type and the heads to train are filled in by ``apply``."""
+
+    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
+        """The model wrapped by peft; each head is trained as a copy, so it starts the same for every method."""
+        from peft import get_peft_model
+
+        config = self.config(model, context)
+        config.task_type = task_type(context)
+        config.modules_to_save = list(context.head_names) or None
+        return get_peft_model(model, config)
+
+    def save(self, model: "nn.Module", folder: Path) -> None:
+        """Write adapter_config.json and adapter_model.safetensors, which PeftModel.from_pretrained reads."""
+        # An explicit state_dict and save_embedding_layers=False keep peft from asking the hub about the vocabulary and
+        # from warning of the empty matrices that AdaLoRA prunes to.
+        model.save_pretrained(folder, state_dict=model.state_dict(), save_embedding_layers=False)
+
+    def load(self, model: "nn.Module", folder: Path) -> None:
+        """Read what ``save`` wrote into a model that ``apply`` returned, in place.
+
+        Raises:
+            SourceError: if the file is missing or damaged.
+            SpecError: if it was written for another base or other hyperparameters.
+        """
+        from peft import set_peft_model_state_dict
+        from peft.utils import SAFETENSORS_WEIGHTS_NAME
+
+        tensors = read_tensors(folder / SAFETENSORS_WEIGHTS_NAME)
+        try:
+            unexpected = set_peft_model_state_dict(model, tensors).unexpected_keys
+        except (RuntimeError, KeyError) as error:
+            raise SpecError(f"{folder} does not fit this model: {error}") from None
+        if unexpected:
+            raise SpecError(f"{folder} does not fit this model: it has no {', '.join(unexpected[:5])}")
+
+    def merge(self, model: "nn.Module") -> "nn.Module":
+        """The base with the update added to its weights.
+
+        Raises:
+            SpecError: on a quantized base, whose weights would have to be rounded again.
+        """
+        if getattr(model.get_base_model(), "is_quantized", False):
+            raise SpecError("cannot merge into quantized weights without rounding; export the adapter instead")
+        return model.merge_and_unload()
+
+
+def task_type(context: Context) -> "TaskType":
+    """peft's name for how the base answers; it selects the wrapper's forward."""
+    from peft import TaskType
+
+    by_formulation = {"head": TaskType.SEQ_CLS, "token_head": TaskType.TOKEN_CLS}
+    by_kind = {
+        "encoder": TaskType.FEATURE_EXTRACTION,
+        "decoder": TaskType.CAUSAL_LM,
+        "encoder_decoder": TaskType.SEQ_2_SEQ_LM,
+    }
+    return by_formulation.get(context.task.formulation) or by_kind[context.base.kind]
+
+
+def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
+    """Full names of the linear layers in the blocks: all, or those that a chosen name or its ending fits.
+
+    Raises:
+        SpecError: for a chosen name that fits none.
+    """
+    from harness.bases.anatomy import linear_names
+
+    names = linear_names(model)
+    if chosen is None:
+        return names
+    for choice in chosen:
+        if not any(_ends_with(name, choice) for name in names):
+            raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names})
+    return [name for name in names if any(_ends_with(name, choice) for choice in chosen)]
+
+
+def _ends_with(name: str, ending: str) -> bool:
+    return f".{name}".endswith(f".{ending}")

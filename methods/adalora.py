@@ -1,0 +1,147 @@
+"""AdaLoRA, low-rank adaptation with a rank budget shared out by importance."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from harness.errors import SpecError
+from harness.method import Context
+from harness.peft_method import ADAPTER, PeftMethod, target_names
+from harness.space import Choice, Range, Space
+
+if TYPE_CHECKING:
+    from peft import AdaLoraConfig
+    from torch import Tensor, nn
+
+
+class AdaLoRA(PeftMethod):
+    """Updates P diag(E) Q of all linear layers, pruned in training until a target rank is left on average.
+
+    Each matrix starts with init_rank singular values, E = 0. Until the final phase, the triplets that matter least to the
+    loss are masked, on a cubic schedule, and P and Q are pulled towards orthogonality. The learning rate, the phases
+    (6,000 and 22,000 of 50,500 steps), alpha and the orthogonality weight are those of the authors' SST-2 script and
+    table 8; init_rank is 1.5 times target_rank (section 4).
+    """
+
+    source: ClassVar[str] = "Zhang et al. 2023, https://arxiv.org/abs/2303.10512"
+    learning_rate: ClassVar[float] = 8e-4
+
+    init_rank: int = Field(12, ge=2, description="Rank of each update at the start.")
+    target_rank: int = Field(8, ge=1, description="Average rank left at the end; below init_rank.")
+    alpha: float = Field(16, gt=0, description="Scale of the update; it is multiplied by alpha / init_rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of the inputs of Q that is dropped in training.")
+    warmup_ratio: float = Field(0.12, ge=0, lt=1, description="Share of the steps before the first pruning.")
+    final_ratio: float = Field(0.44, ge=0, lt=1, description="Share of the steps after the last pruning.")
+    mask_interval: int = Field(10, ge=1, description="Steps from one pruning to the next.")
+    orthogonality_weight: float = Field(0.1, ge=0, description="Weight of the penalty on P and Q.")
+    target_modules: tuple[str, ...] | None = Field(
+        None, description="Names, or their endings, of the layers adapted; default: every linear layer of the blocks."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_something_to_prune(self) -> Self:
+        if self.target_rank >= self.init_rank:
+            raise ValueError(f"target_rank {self.target_rank} must be below init_rank {self.init_rank}")
+        if self.warmup_ratio + self.final_ratio >= 1:
+            raise ValueError("warmup_ratio + final_ratio must be below 1: pruning happens between the two phases")
+        return self
+
+    def config(self, model: "nn.Module", context: Context) -> "AdaLoraConfig":
+        """peft's configuration.
+
+        Raises:
+            SpecError: with a single optimizer step, which cannot both score and prune.
+        """
+        from peft import AdaLoraConfig
+
+        warmup, final = self._phases(context.total_steps)
+        return AdaLoraConfig(
+            init_r=self.init_rank,
+            target_r=self.target_rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            tinit=warmup,
+            tfinal=final,
+            deltaT=self.mask_interval,
+            total_step=context.total_steps,
+            orth_reg_weight=self.orthogonality_weight,
+            target_modules=target_names(model, self.target_modules),
+        )
+
+    def _phases(self, total_steps: int) -> tuple[int, int]:
+        """Steps of the first and of the last phase; at least one step scores before the last pruning."""
+        if total_steps < 2:
+            raise SpecError(f"adalora needs two optimizer steps, to score and to prune; got {total_steps}")
+        final = min(int(self.final_ratio * total_steps), total_steps - 2)
+        return min(int(self.warmup_ratio * total_steps), total_steps - final - 1), final
+
+    def after_step(self, model: "nn.Module", step: int) -> None:
+        """Update the scores and prune where the schedule says so."""
+        model.base_model.update_and_allocate(step)
+
+    def extra_loss(self, model: "nn.Module") -> "Tensor":
+        """Mean over the matrices P and Q of the Frobenius norm of P^T P - I or Q Q^T - I, weighted."""
+        import torch
+
+        if self.orthogonality_weight == 0:
+            return torch.zeros(())
+        norms = [
+            torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=gram.device)) for gram in _gram_matrices(model)
+        ]
+        return self.orthogonality_weight * torch.stack(norms).mean()
+
+    def trainable_final(self, model: "nn.Module") -> int:
+        """Trainable parameters without those of masked triplets: a column of P, a row of Q and their E."""
+        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        return trained - sum(
+            int((layer.lora_E[ADAPTER] == 0).sum()) * (layer.in_features + layer.out_features + 1)
+            for layer in _layers(model).values()
+        )
+
+    def save(self, model: "nn.Module", folder: Path) -> None:
+        """Write the adapter with the ranks that are in use now; the schedule's own mask may be older or newer."""
+        config = model.peft_config[ADAPTER]
+        allocated = config.rank_pattern
+        config.rank_pattern = {
+            f"{name}.lora_E": (layer.lora_E[ADAPTER] != 0).flatten().tolist() for name, layer in _layers(model).items()
+        }
+        try:
+            super().save(model, folder)
+        finally:
+            config.rank_pattern = allocated
+
+    def load(self, model: "nn.Module", folder: Path) -> None:
+        """Read what ``save`` wrote, shrinking each update to the rank it was saved with."""
+        from peft import AdaLoraConfig
+
+        model.peft_config[ADAPTER].rank_pattern = AdaLoraConfig.from_pretrained(folder).rank_pattern
+        super().load(model, folder)
+
+    def space(self) -> Space:
+        """Budget, scale and regularization of the update; every target rank lies below the default init_rank."""
+        return {
+            "target_rank": Choice((2, 4, 8)),
+            "alpha": Range(2, 64, log=True),
+            "orthogonality_weight": Range(0.05, 0.5, log=True),
+        }
+
+
+def _layers(model: "nn.Module") -> "dict[str, nn.Module]":
+    """peft's AdaLoRA layers by their names in the base."""
+    from peft.tuners.adalora import AdaLoraLayer
+
+    base = model.get_base_model()
+    return {name: module for name, module in base.named_modules() if isinstance(module, AdaLoraLayer)}
+
+
+def _gram_matrices(model: "nn.Module") -> "list[Tensor]":
+    """Q Q^T and P^T P of every layer in fp32, each (R, R); bf16 would lose the small differences from I."""
+    import torch
+
+    grams = []
+    for layer in _layers(model).values():
+        q, p = layer.lora_A[ADAPTER], layer.lora_B[ADAPTER]
+        with torch.autocast(q.device.type, enabled=False):
+            grams += [q @ q.T, p.T @ p]
+    return grams

@@ -1,0 +1,57 @@
+"""LoRA, low-rank adaptation."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.method import Context
+from harness.peft_method import PeftMethod, target_names
+from harness.space import Choice, Range, Space
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from torch import nn
+
+
+class LoRA(PeftMethod):
+    """A trained low-rank update beside each frozen weight: W x + (alpha / rank) B A x, with B = 0 at the start.
+
+    rank, alpha, dropout and the learning rate are those of Hu et al., table 9, for RoBERTa-base on SST-2. They adapt the
+    query and value matrices; here it is every linear layer of the blocks, which Dettmers et al. 2023
+    (https://arxiv.org/abs/2305.14314, section 4) found necessary to match full fine-tuning.
+    """
+
+    source: ClassVar[str] = "Hu et al. 2021, https://arxiv.org/abs/2106.09685"
+    learning_rate: ClassVar[float] = 5e-4
+
+    rank: int = Field(8, ge=1, description="Rank R of the update: A is (R, in), B is (out, R).")
+    alpha: float = Field(8, gt=0, description="Scale of the update; it is multiplied by alpha / rank.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of the inputs of A that is dropped in training.")
+    target_modules: tuple[str, ...] | None = Field(
+        None, description="Names, or their endings, of the layers adapted; default: every linear layer of the blocks."
+    )
+    init: Literal["kaiming", "gaussian"] = Field("kaiming", description="Distribution of A at the start.")
+    use_dora: bool = Field(False, description="Train magnitudes apart from directions (Liu et al. 2024, DoRA).")
+    use_rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023, rsLoRA).")
+
+    def config(self, model: "nn.Module", context: Context) -> "LoraConfig":
+        """peft's configuration."""
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=target_names(model, self.target_modules),
+            init_lora_weights=True if self.init == "kaiming" else self.init,
+            use_dora=self.use_dora,
+            use_rslora=self.use_rslora,
+        )
+
+    def space(self) -> Space:
+        """Size, scale and regularization of the update."""
+        return {
+            "rank": Choice((2, 4, 8, 16, 32)),
+            "alpha": Range(2, 64, log=True),
+            "dropout": Range(0.0, 0.2),
+        }

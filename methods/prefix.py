@@ -1,0 +1,63 @@
+"""Prefix tuning."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from harness.errors import SpecError
+from harness.method import Context
+from harness.peft_method import ADAPTER, PeftMethod
+from harness.space import Choice, Space
+
+if TYPE_CHECKING:
+    from peft import PrefixTuningConfig
+    from torch import nn
+
+
+class PrefixTuning(PeftMethod):
+    """Trained keys and values of virtual tokens that every block attends to, before those of the input.
+
+    Li & Liang train the prefix through a small network, which is dropped afterwards; Liu et al. 2021 (P-Tuning v2,
+    https://arxiv.org/abs/2110.07602) train it directly on classification tasks, with rates between 5e-3 and 1e-2, and
+    that is the default here. Of an encoder-decoder the decoder gets the prefix.
+    """
+
+    source: ClassVar[str] = "Li & Liang 2021, https://arxiv.org/abs/2101.00190"
+    learning_rate: ClassVar[float] = 1e-2
+
+    n_virtual_tokens: int = Field(10, ge=1, description="Length of the prefix.")
+    reparametrize: bool = Field(False, description="Train the prefix through a two-layer network.")
+    network_width: int = Field(512, ge=1, description="Hidden width of that network.")
+
+    def config(self, model: "nn.Module", context: Context) -> "PrefixTuningConfig":
+        """peft's configuration."""
+        from peft import PrefixTuningConfig
+
+        return PrefixTuningConfig(
+            num_virtual_tokens=self.n_virtual_tokens,
+            prefix_projection=self.reparametrize,
+            encoder_hidden_size=self.network_width,
+        )
+
+    def load(self, model: "nn.Module", folder: Path) -> None:
+        """Read the prefix; the network that it was trained through was not stored, so it is taken out."""
+        from peft import PrefixEncoder
+
+        config = replace(model.peft_config[ADAPTER], inference_mode=True)
+        model.peft_config[ADAPTER] = config
+        model.prompt_encoder[ADAPTER] = PrefixEncoder(config).to(model.device)
+        super().load(model, folder)
+
+    def merge(self, model: "nn.Module") -> "nn.Module":
+        """Nothing to merge.
+
+        Raises:
+            SpecError: always.
+        """
+        raise SpecError("prefix changes no weights that could be merged; export the adapter instead")
+
+    def space(self) -> Space:
+        """Length and parametrization of the prefix."""
+        return {"n_virtual_tokens": Choice((5, 10, 20, 50)), "reparametrize": Choice((False, True))}

@@ -1,0 +1,46 @@
+"""The base as it is."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.method import BaseInfo, Context, Method, Scoring, TaskInfo
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ZeroShot(Method):
+    """Nothing is trained: the base answers a prompt, fills in a mask, or compares the text with label descriptions.
+
+    ``calibration`` contextual is Zhao et al. 2021 (https://arxiv.org/abs/2102.09690): scores are corrected by those of a
+    content-free input. unconditional is Brown et al., section 2.4: each answer's likelihood is divided by the one it has
+    without the question.
+    """
+
+    source: ClassVar[str] = "Brown et al. 2020, https://arxiv.org/abs/2005.14165"
+    trains: ClassVar[bool] = False
+
+    n_shots: int = Field(0, ge=0, description="Solved examples before the question, taken from train.")
+    normalization: Literal["none", "length"] = Field("none", description="Divide log-likelihoods by answer length.")
+    calibration: Literal["none", "contextual", "unconditional"] = Field(
+        "none", description="Correct scores for the answers' own likelihood."
+    )
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """A base that can only answer through a new head gives random answers, as nothing trains that head."""
+        if task.formulation in ("head", "token_head"):
+            return "zero_shot trains nothing, so a new head would answer at random"
+        if task.formulation == "mask" and not base.has_mask_head:
+            return "zero_shot fills in a mask, and this checkpoint has no mask-filling head"
+        if task.formulation == "similarity" and not base.is_sentence_embedding:
+            return "zero_shot compares embeddings of sentences, and this checkpoint was not trained to embed them"
+        return None
+
+    def scoring(self) -> Scoring:
+        """The fields, for the evaluation."""
+        return Scoring(self.n_shots, self.normalization, self.calibration)
+
+    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
+        """The same model, frozen."""
+        return model.requires_grad_(False)
