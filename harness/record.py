@@ -55,6 +55,7 @@ class DataInfo(Part):
     protocol: Literal["official", "carved", ""] = ""
     fingerprint: str = Field("", description="12 hex digits over every example used, in order.")
     sizes: dict[str, int] = Field(default_factory=dict)
+    truncated: int = Field(0, description="Examples cut to base.max_length, all splits.")
     dropped_duplicates: int = Field(0, description="Training examples dropped because test or validation has them.")
 
 

@@ -59,11 +59,11 @@ class Store:
     def writing(self, run_id: str, spec: RunSpec) -> Iterator[Path]:
         """An empty folder of the run with ``spec.json`` in it, held by this process until the block ends.
 
-        An earlier finished run of the same id is kept beside it as ``<run_id>.1``, ``.2``, … Waits while another
-        process writes the same run.
+        An earlier finished run of the same id is kept beside it as ``<run_id>.1``, ``.2``, …, and put back when the
+        block ends without a record. Waits while another process writes the same run.
 
         Raises:
-            HarnessError: the results folder can't be written.
+            SpecError: the results folder can't be written.
         """
         folder = self.folder(run_id)
         try:
@@ -72,14 +72,19 @@ class Store:
             lock.acquire()
         except OSError as error:
             raise SpecError(f"can't write results to {self.results}: {error}; choose another --results") from None
+        earlier = self._free_name(run_id) if (folder / "record.json").exists() else None
         try:
-            if (folder / "record.json").exists():
-                folder.rename(self._free_name(run_id))
+            if earlier:
+                folder.rename(earlier)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             write_json(folder / "spec.json", spec.model_dump(mode="json"))
             yield folder
         finally:
+            if not (folder / "record.json").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                if earlier:
+                    earlier.rename(folder)
             lock.release()
 
     def finish(self, folder: Path, record: Record) -> None:

@@ -1,0 +1,32 @@
+# `make demo`: set up and train LoRA on real data. `make test`: set up and run every test.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test test-fast lint
+
+demo: .venv/.runtime
+	$(BIN)/python -m harness fetch minilm rotten_tomatoes
+	$(BIN)/python -m harness run --method lora --task rotten_tomatoes
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-fast: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy harness methods benchmarks
+
+# torch goes first and pinned: otherwise another package's range may pull a build with gigabytes of CUDA.
+.venv/.runtime: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(INSTALLED): .venv/.runtime
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,49 @@
+"""A base made ready for a task by a method: what training starts from, and what a stored adapter is loaded into."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from harness.bases.load import Base, load, reset_heads
+from harness.evaluation.choose import make_formulation
+from harness.evaluation.formulation import Formulation
+from harness.method import Context, Method, TaskInfo
+from harness.seeds import derive
+from harness.spec import RunSpec
+from harness.task import Task
+
+
+@dataclass
+class Adapted:
+    """The model that the method returned, and how it answers; ``base.model`` may be part of it."""
+
+    model: nn.Module
+    base: Base
+    formulation: Formulation
+
+
+def load_base(spec: RunSpec, task: Task, method: Method) -> Base:
+    """The base of a resolved spec with its heads drawn from the seed, the same for every method."""
+    assert spec.formulation
+    base = load(spec.base, spec.formulation, n_labels(task), method.unquantized_blocks)
+    reset_heads(base.model, base.head_names, derive(spec.seed, "head"))
+    return base
+
+
+def adapt(spec: RunSpec, task: Task, method: Method, base: Base, total_steps: int) -> Adapted:
+    """Apply the method to a base just loaded; what it draws at random depends on the seed alone."""
+    assert spec.formulation
+    formulation = make_formulation(spec, task, base, method.scoring())
+    seed = derive(spec.seed, "init")
+    torch.manual_seed(seed)
+    info = TaskInfo(task.kind, spec.formulation, n_labels(task))
+    model = method.apply(base.model, Context(base.info, info, base.head_names, total_steps, seed))
+    if spec.training.gradient_checkpointing and method.trains:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return Adapted(model, base, formulation)
+
+
+def n_labels(task: Task) -> int:
+    """Outputs of a head for the task: one for regression."""
+    return len(task.labels) or 1

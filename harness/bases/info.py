@@ -1,0 +1,103 @@
+"""What a base is, read from its configuration: no weights, no torch."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.bases.package import PACKAGE_BASES, snapshot_of
+from harness.errors import SourceError, nearest
+from harness.method import BaseInfo, BaseKind
+from harness.spec import Quantization
+
+
+def base_names() -> list[str]:
+    """The registered bases; any local folder or hub id works too."""
+    return list(PACKAGE_BASES)
+
+
+def registered(name: str) -> str:
+    """The registered spelling of a name ('_' is '-'), or the name itself."""
+    return {base.replace("-", "_"): base for base in PACKAGE_BASES}.get(name.replace("-", "_"), name)
+
+
+def snapshot(name: str) -> Path:
+    """The folder with a base's configuration, tokenizer and safetensors.
+
+    A local folder, then ``HARNESS_MODEL_DIR/<hub id>``, then the hub. A registered name always means its pinned package
+    asset, so that it is the same weights everywhere.
+
+    Raises:
+        SourceError: nothing there; the message says what was tried.
+    """
+    if registered(name) in PACKAGE_BASES:
+        return snapshot_of(registered(name))
+    local = _local_folder(name)
+    return local if local else _from_hub(name, None)
+
+
+@cache
+def base_info(name: str, quantization: Quantization) -> BaseInfo:
+    """What methods may know of a base.
+
+    Raises:
+        SourceError: its configuration can't be found or read.
+    """
+    name = registered(name)
+    if name in PACKAGE_BASES:
+        config, is_sentence = PACKAGE_BASES[name].config, PACKAGE_BASES[name].is_sentence_embedding
+    else:
+        folder = _local_folder(name) or _from_hub(name, "config.json").parent
+        config, is_sentence = _read_config(folder), (folder / "modules.json").exists()
+    architecture = (config.get("architectures") or [""])[0]
+    return BaseInfo(
+        kind=_kind(config, architecture),
+        quantization=quantization,
+        architecture=config.get("model_type", ""),
+        n_blocks=_first(config, "num_hidden_layers", "n_layer", "num_layers", "n_layers"),
+        hidden_size=_first(config, "hidden_size", "d_model", "n_embd", "dim"),
+        has_mask_head=architecture.endswith(("ForMaskedLM", "ForPreTraining")),
+        is_sentence_embedding=is_sentence,
+    )
+
+
+def _local_folder(name: str) -> Path | None:
+    for folder in (Path(name), Path(os.environ.get("HARNESS_MODEL_DIR", "/nonexistent")) / name):
+        if (folder / "config.json").is_file():
+            return folder
+    return None
+
+
+def _from_hub(name: str, file: str | None) -> Path:
+    """A hub snapshot (weights as safetensors only), or the path of one of its files."""
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    tried = f"local folder {name!r}, HARNESS_MODEL_DIR, the hub"
+    try:
+        if file:
+            return Path(hf_hub_download(name, file))
+        patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        hint = f"{nearest(name, base_names())}; bases that need no hub: {', '.join(base_names())}"
+        raise SourceError(f"unknown base {name!r}: tried {tried} ({reason}){hint}") from None
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / "config.json").read_text()))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"base {folder}: config.json is unreadable: {error}") from None
+
+
+def _kind(config: dict[str, Any], architecture: str) -> BaseKind:
+    if config.get("is_encoder_decoder"):
+        return "encoder_decoder"
+    return "decoder" if architecture.endswith(("ForCausalLM", "LMHeadModel")) else "encoder"
+
+
+def _first(config: dict[str, Any], *names: str) -> int:
+    return next((int(config[name]) for name in names if name in config), 0)

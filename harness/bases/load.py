@@ -1,0 +1,163 @@
+"""Load a base for one formulation, quantized or not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedTokenizerBase,
+)
+
+from harness.bases.anatomy import blocks, linear_names
+from harness.bases.info import base_info, snapshot
+from harness.bases.quiet import quiet
+from harness.errors import HarnessError, SourceError
+from harness.method import BaseInfo
+from harness.spec import BaseSpec, Formulation, Quantization
+
+
+@dataclass
+class Base:
+    """A loaded base; ``head_names`` are the modules that the checkpoint lacked, made for the task."""
+
+    model: nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    info: BaseInfo
+    head_names: tuple[str, ...]
+
+
+def load(
+    spec: BaseSpec,
+    formulation: Formulation,
+    n_labels: int,
+    unquantized_blocks: Callable[[int], range] = lambda n: range(0),
+) -> Base:
+    """The base as the model class that the formulation needs, in evaluation mode, on the CPU or its GPU.
+
+    Only linear layers inside transformer blocks are quantized: heads, embeddings and poolers never are, nor the
+    blocks whose indices ``unquantized_blocks(n_blocks)`` gives.
+
+    Raises:
+        SourceError: the snapshot can't be found, is truncated or has no safetensors.
+        HarnessError: bitsandbytes quantized other layers than asked.
+    """
+    info = base_info(spec.name, spec.quantization)
+    folder = snapshot(spec.name)
+    config = _config(folder, formulation, n_labels)
+    auto_class = _auto_class(formulation, info)
+    options: dict[str, Any] = {}
+    if spec.quantization != "none":
+        skeleton = _skeleton(auto_class, config)
+        quantized = _quantized_names(skeleton, unquantized_blocks)
+        options["quantization_config"] = _bitsandbytes(spec.quantization, skeleton, quantized)
+        if torch.cuda.is_available():
+            options["device_map"] = {"": PartialState().device}  # bitsandbytes quantizes as it loads
+    try:
+        with quiet():
+            model, loading = auto_class.from_pretrained(
+                folder, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise SourceError(f"base {spec.name!r}: can't read {folder}: {error}") from None
+    if spec.quantization != "none":
+        _check_quantized(model, quantized)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+    heads = tuple(sorted({key.rpartition(".")[0] for key in loading["missing_keys"]}))
+    device = PartialState().device
+    model = model.eval() if spec.quantization != "none" else model.eval().to(device)
+    return Base(model, tokenizer, info, heads)
+
+
+def reset_heads(model: nn.Module, head_names: tuple[str, ...], seed: int) -> None:
+    """Draw the heads from ``seed`` alone, so that they don't depend on how the base was loaded.
+
+    Weights from N(0, initializer_range), biases zero, as transformers initializes them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    std = getattr(model.config, "initializer_range", 0.02)
+    for name in head_names:
+        for key, parameter in model.get_submodule(name).named_parameters(recurse=False):
+            with torch.no_grad():
+                values = torch.zeros(parameter.shape)
+                if key != "bias":
+                    values.normal_(0.0, std, generator=generator)
+                parameter.copy_(values)
+
+
+def _config(folder: Path, formulation: Formulation, n_labels: int) -> Any:
+    config = AutoConfig.from_pretrained(folder)
+    if formulation in ("head", "token_head"):
+        config.num_labels = n_labels
+    return config
+
+
+def _auto_class(formulation: Formulation, info: BaseInfo) -> Any:
+    language_model = AutoModelForSeq2SeqLM if info.kind == "encoder_decoder" else AutoModelForCausalLM
+    return {
+        "head": AutoModelForSequenceClassification,
+        "token_head": AutoModelForTokenClassification,
+        "likelihood": language_model,
+        "generation": language_model,
+        "similarity": AutoModel,
+        "mask": AutoModelForMaskedLM,
+    }[formulation]
+
+
+def _skeleton(auto_class: Any, config: Any) -> nn.Module:
+    """The model without weights, to learn its module names before anything is quantized."""
+    with torch.device("meta"):
+        return auto_class.from_config(config)
+
+
+def _quantized_names(skeleton: nn.Module, unquantized_blocks: Callable[[int], range]) -> set[str]:
+    prefix, stack = blocks(skeleton)
+    kept = tuple(f"{prefix}.{index}." for index in unquantized_blocks(len(stack)))
+    return {name for name in linear_names(skeleton) if not name.startswith(kept)}
+
+
+def _bitsandbytes(quantization: Quantization, skeleton: nn.Module, quantized: set[str]) -> BitsAndBytesConfig:
+    """The configuration that quantizes exactly these modules.
+
+    bitsandbytes matches ``llm_int8_skip_modules`` from the start of the full name, and a miss is silent: so every other
+    linear layer is listed in full and the result is checked after loading.
+    """
+    linear = [name for name, module in skeleton.named_modules() if isinstance(module, nn.Linear)]
+    skip = [name for name in linear if name not in quantized]
+    if quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skip)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
+        llm_int8_skip_modules=skip,
+    )
+
+
+def _check_quantized(model: nn.Module, expected: set[str]) -> None:
+    import bitsandbytes
+
+    kinds = (bitsandbytes.nn.Linear8bitLt, bitsandbytes.nn.Linear4bit)
+    got = {name for name, module in model.named_modules() if isinstance(module, kinds)}
+    if got != expected:
+        wrong = sorted(got ^ expected)
+        raise HarnessError(
+            f"bitsandbytes quantized other layers than asked: {', '.join(wrong[:5])} ({len(wrong)} in all)"
+        )

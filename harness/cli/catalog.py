@@ -1,0 +1,84 @@
+"""``harness list`` and ``harness show``: what there is."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import RESULTS, Results
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    methods = "methods"
+    tasks = "tasks"
+    bases = "bases"
+    runs = "runs"
+
+
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    results: Results = RESULTS,
+) -> None:
+    """List the methods, tasks, bases or finished runs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    listings = {Kind.methods: _methods, Kind.tasks: _tasks, Kind.bases: _bases}
+    columns, rows = _runs(results) if kind is Kind.runs else listings[kind]()
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=150 if not Console().is_terminal else None).print(table)
+
+
+Listing = tuple[list[str], list[list[str]]]
+
+
+def _methods() -> Listing:
+    from harness.registry import method_class, method_names
+
+    rows = []
+    for name in method_names():
+        cls = method_class(name)
+        defaults = ", ".join(f"{field}={info.default}" for field, info in cls.model_fields.items())
+        rows.append([name, (cls.__doc__ or "").splitlines()[0], defaults, cls.source])
+    return ["method", "what it does", "hyperparameters", "source"], rows
+
+
+def _tasks() -> Listing:
+    from harness.registry import task, task_names
+
+    rows = []
+    for name in task_names():
+        declared = task(name)
+        places = [*([declared.hub.id] if declared.hub else []), *(["package asset"] if declared.asset else [])]
+        rows.append([name, declared.kind, ", ".join(declared.metrics), ", ".join(places), declared.source])
+    return ["task", "kind", "metrics", "data", "source"], rows
+
+
+def _bases() -> Listing:
+    from harness.bases.package import PACKAGE_BASES
+
+    rows = [[name, base.summary, f"{base.distribution} {base.version}"] for name, base in PACKAGE_BASES.items()]
+    rows.append(["any local folder or hub id", "configuration, tokenizer and safetensors", ""])
+    return ["base", "what it is", "package asset"], rows
+
+
+def _runs(results: "Results") -> Listing:
+    from harness.store import Store
+
+    rows = []
+    for record in Store(results).records():
+        spec, value = record.spec, record.metric()
+        names = [spec.method.name, spec.task.name, spec.base.name, spec.base.quantization, str(spec.seed)]
+        rows.append([record.run_id, record.status, *names, f"{value:.4f}" if value is not None else ""])
+    return ["run", "status", "method", "task", "base", "quantization", "seed", "test"], rows
+
+
+def show(run: Annotated[str, typer.Argument(help="Run id, or its beginning.")], results: Results = RESULTS) -> None:
+    """Show one run: its whole record as JSON."""
+    from harness.store import Store
+
+    print(Store(results).match(run).model_dump_json(by_alias=True, indent=1))

@@ -1,0 +1,97 @@
+"""``harness doctor``: what works on this machine."""
+
+import os
+from pathlib import Path
+
+
+def doctor() -> None:
+    """Say what works here: accelerator, 8-bit and 4-bit, bf16, hub, mirror, package assets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "state", "detail", box=None)
+    for name, works, detail in _findings():
+        table.add_row(name, "yes" if works else "no", detail)
+    Console(width=140 if not Console().is_terminal else None).print(table)
+
+
+def _findings() -> list[tuple[str, bool, str]]:
+    import torch
+
+    from harness.assets import cache_folder
+    from harness.measure.environment import package_version
+    from harness.measure.hardware import cpu_model, detect_precision
+
+    gpu = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"{cpu_model()}, {torch.get_num_threads()} threads"
+    )
+    bits = [(f"{n}-bit bases", *_quantized_linear(n)) for n in (8, 4)]
+    return [
+        ("accelerator", torch.cuda.is_available(), gpu),
+        ("bf16 in hardware", detect_precision() == "bf16", "training.precision=auto follows this"),
+        *bits,
+        ("hub", *_hub()),
+        ("data mirror", *_folder("HARNESS_DATA_DIR")),
+        ("model mirror", *_folder("HARNESS_MODEL_DIR")),
+        ("package assets", *_assets()),
+        ("cache folder", os.access(_existing(cache_folder()), os.W_OK), str(cache_folder())),
+        ("torch", True, package_version("torch")),
+        ("transformers", True, package_version("transformers")),
+        ("peft", True, package_version("peft")),
+    ]
+
+
+def _quantized_linear(bits: int) -> tuple[bool, str]:
+    """Quantize one small layer and compare it with the original, for real."""
+    import bitsandbytes
+    import torch
+
+    torch.manual_seed(0)
+    original = torch.nn.Linear(64, 64, bias=False)
+    if bits == 8:
+        layer = bitsandbytes.nn.Linear8bitLt(64, 64, bias=False, has_fp16_weights=False)
+    else:
+        layer = bitsandbytes.nn.Linear4bit(64, 64, bias=False, quant_type="nf4")
+    try:
+        layer.load_state_dict(original.state_dict())
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        layer, values = layer.to(device), torch.randn(8, 64, device=device)
+        with torch.no_grad():
+            expected = original.to(device)(values)
+            error = float((layer(values) - expected).norm() / expected.norm())
+    except Exception as failure:  # whatever the library raises, the answer is that it doesn't work here
+        return False, f"bitsandbytes: {failure}"
+    return error < 0.2, f"bitsandbytes {bitsandbytes.__version__}, relative error {error:.3f}"
+
+
+def _hub() -> tuple[bool, str]:
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info("google-bert/bert-base-uncased", timeout=5)
+    except Exception as error:  # offline shows in many exception types
+        return False, f"out of reach ({type(error).__name__})"
+    return True, "reachable"
+
+
+def _folder(variable: str) -> tuple[bool, str]:
+    value = os.environ.get(variable)
+    if not value:
+        return False, f"{variable} is not set"
+    return Path(value).is_dir(), value
+
+
+def _assets() -> tuple[bool, str]:
+    from harness.assets import is_cached
+    from harness.bases.package import PACKAGE_BASES
+    from harness.registry import task, task_names
+
+    tasks = {name: asset for name in task_names() if (asset := task(name).asset)}
+    here = [name for name, a in {**PACKAGE_BASES, **tasks}.items() if is_cached(a.distribution, a.version)]
+    return bool(here), f"fetched: {', '.join(here) or 'none'}; `fetch` lists all"
+
+
+def _existing(folder: Path) -> Path:
+    return folder if folder.exists() else _existing(folder.parent)

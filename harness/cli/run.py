@@ -1,0 +1,63 @@
+"""``harness run``: one run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import RESULTS, Results
+
+if TYPE_CHECKING:
+    from harness.record import Record
+
+
+def run(
+    method: Annotated[str, typer.Option(help="Method, see `list methods`.")],
+    task: Annotated[str, typer.Option(help="Task, see `list tasks`.")],
+    base: Annotated[str, typer.Option(help="Base, see `list bases`; a local folder or a hub id works too.")] = "minilm",
+    quantization: Annotated[str, typer.Option(help="none, 8bit or 4bit.")] = "none",
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="section.field=value; may be repeated.")] = None,
+    force: Annotated[bool, typer.Option(help="Repeat a finished run, keep the old record beside it.")] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Adapt a base to a task with a method; print the result and where it is."""
+    from harness.spec import merge, parse_overrides, parse_spec
+
+    named = {
+        "method": {"name": method},
+        "task": {"name": task},
+        "base": {"name": base, "quantization": quantization},
+        "seed": seed,
+    }
+    spec = parse_spec(merge(named, parse_overrides(set_ or [])))
+
+    from harness.run import run as run_spec
+
+    record = run_spec(spec, results, force=force)
+    print_record(record, results)
+    if record.status == "failed":
+        raise typer.Exit(1)
+
+
+def print_record(record: "Record", results: Path) -> None:
+    """The result of a run on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    spec, params, cost = record.spec, record.params, record.cost
+    cell = f"{spec.method.name} on {spec.base.name} ({spec.base.quantization}), {spec.task.name}, seed {spec.seed}"
+    table = Table(title=f"{cell}: {record.status}", show_header=False, title_justify="left")
+    for name, value in sorted(record.metrics.items(), reverse=True):
+        table.add_row(name, f"{value:.4f}")
+    if record.reason:
+        table.add_row("reason", record.reason)
+    if record.status != "skipped":
+        trained = f"{params.trainable:,} of {params.total:,} ({params.trainable_percent:.2f} %)"
+        table.add_row("trainable parameters", trained)
+        table.add_row("training", f"{cost.train_seconds:.1f} s, {cost.train_tokens:,} tokens")
+        table.add_row("evaluation", f"{cost.eval_seconds:.1f} s")
+    sizes = ", ".join(f"{n:,} {split}" for split, n in record.data.sizes.items())
+    table.add_row("data", f"{sizes} ({record.data.source}, {record.data.protocol})")
+    table.add_row("record", str(results / "runs" / record.run_id / "record.json"))
+    Console(width=120 if not Console().is_terminal else None).print(table)

@@ -1,0 +1,79 @@
+"""Generated answers: translation, summaries, arithmetic, tagging as text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
+from harness.evaluation.likelihood import Likelihood
+from harness.evaluation.prompts import Prompts
+from harness.method import Scoring
+from harness.task import Example
+
+
+@dataclass
+class Generation(Formulation):
+    """Greedy or beam decoding after the prompt, cut at the task's stop texts; trained on the target's tokens."""
+
+    scoring: Scoring = field(default_factory=Scoring)
+    prompts: Prompts = field(init=False)
+    _likelihood: Likelihood = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prompts, and the likelihood formulation whose loss training uses."""
+        self._likelihood = Likelihood(self.task, self.base, self.spec)
+        self.prompts = self._likelihood.prompts
+
+    def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:
+        """Choose the few-shot examples."""
+        self.prompts.choose_shots(train, self.scoring.n_shots, self.spec.seed)
+
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Prompts; one that leaves no room for the answer loses its beginning."""
+        ids = self.tokenizer([self.prompts.prompt(example) for example in examples], verbose=False)["input_ids"]
+        self.n_truncated += sum(len(sequence) > self.max_length for sequence in ids)
+        return [Row(e, (sequence[-self.max_length :],)) for e, sequence in zip(examples, ids, strict=True)]
+
+    def encode_training(self, examples: Sequence[Example]) -> list[Row]:
+        """Prompt, target and end of text; only the target is learned."""
+        likelihood = self._likelihood
+        ends = [self._target_text(example) for example in examples]
+        pairs = likelihood._tokenize([(self.prompts.prompt(e), end) for e, end in zip(examples, ends, strict=True)])
+        return [likelihood._row(e, [pair]) for e, pair in zip(examples, pairs, strict=True)]
+
+    def _target_text(self, example: Example) -> str:
+        end = "" if self.base.info.kind == "encoder_decoder" else (self.tokenizer.eos_token or "")
+        lead = "" if self.spec.prompt.format == "chat" else " "
+        return f"{lead}{example.target}{self.task.stop[0] if self.task.stop else ''}{end}"
+
+    def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
+        """Rows with spans as likelihood collates them; prompts to continue are padded on the left."""
+        if rows[0].spans:
+            return self._likelihood.collate(rows, device)
+        ids, mask = pad([row.sequences[0] for row in rows], self.tokenizer.pad_token_id, device, side="left")
+        return Batch(rows, {"input_ids": ids, "attention_mask": mask})
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Negative log-likelihood of the target's tokens."""
+        return self._likelihood.loss(model, batch)
+
+    def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
+        """The text up to the first stop text."""
+        generated = model.generate(
+            **batch.inputs,
+            max_new_tokens=self.spec.evaluation.max_new_tokens or self.task.max_new_tokens,
+            num_beams=self.spec.evaluation.n_beams,
+            do_sample=False,
+            stop_strings=list(self.task.stop) or None,
+            tokenizer=self.tokenizer if self.task.stop else None,
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
+        start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
+        texts = self.tokenizer.batch_decode(generated[:, start:], skip_special_tokens=True)
+        return [Answer(self.task.answer(self._cut(text)), text=text) for text in texts]
+
+    def _cut(self, text: str) -> str:
+        text = text.lstrip()
+        return min((text.partition(stop)[0] for stop in self.task.stop), key=len, default=text)

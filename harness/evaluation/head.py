@@ -1,0 +1,101 @@
+"""Heads on an encoder (or on a decoder's last token): classification, regression, one label per word."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from harness.evaluation.formulation import IGNORED, Answer, Batch, Formulation, Row, pad
+from harness.task import Example
+
+
+class Head(Formulation):
+    """Classification or regression by a head on the pooled output."""
+
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Rows of one sequence: one text, or a pair as the tokenizer joins pairs; the longer text is cut first."""
+        first = [example.fields[self.task.text[0]] for example in examples]
+        second = [example.fields[self.task.text[1]] for example in examples] if len(self.task.text) == 2 else None
+        if second and self.base.info.kind != "encoder":
+            first, second = [f"{a}\n{b}" for a, b in zip(first, second, strict=True)], None
+        encoded = self.tokenizer(first, second, verbose=False)
+        long = [index for index, ids in enumerate(encoded["input_ids"]) if len(ids) > self.max_length]
+        ids, segments = encoded["input_ids"], encoded.get("token_type_ids")
+        for index in long:
+            texts = (first[index], second[index]) if second else (first[index],)
+            cut = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
+            ids[index] = cut["input_ids"]
+            if segments:
+                segments[index] = cut["token_type_ids"]
+        self.n_truncated += len(long)
+        return [
+            Row(example, (ids[index],), segments[index] if segments else None) for index, example in enumerate(examples)
+        ]
+
+    def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
+        """Right-padded sequences, with segment ids where the base has them."""
+        ids, mask = pad([row.sequences[0] for row in rows], self.tokenizer.pad_token_id, device)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if rows[0].segments is not None:
+            inputs["token_type_ids"] = pad([row.segments or [] for row in rows], 0, device)[0]
+        return Batch(rows, inputs)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy, or the squared error of the target scaled to 0..1."""
+        logits = model(**batch.inputs).logits.float()
+        targets = [row.example.target for row in batch.rows]
+        if self.task.kind == "regression":
+            low, high = self.task.value_range
+            scaled = (torch.tensor(targets, dtype=torch.float32, device=logits.device) - low) / (high - low)
+            return mse_loss(logits[:, 0], scaled)
+        return cross_entropy(logits, torch.tensor(targets, device=logits.device))
+
+    def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
+        """The label of the largest logit with the logits as scores, or the number in the task's own range."""
+        logits = model(**batch.inputs).logits.float().cpu()
+        if self.task.kind == "regression":
+            low, high = self.task.value_range
+            return [Answer(prediction=low + value * (high - low)) for value in logits[:, 0].tolist()]
+        return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in logits.tolist()]
+
+
+class TokenHead(Formulation):
+    """A label for each word by a head on its first sub-token; words beyond ``max_length`` get label 0."""
+
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Rows whose targets are the words' labels at first sub-tokens and IGNORED elsewhere."""
+        rows = []
+        for example in examples:
+            encoded = self.tokenizer(
+                list(example.tokens), is_split_into_words=True, truncation=True, max_length=self.max_length
+            )
+            words = encoded.word_ids()
+            firsts = [word is not None and word not in words[:place] for place, word in enumerate(words)]
+            labels = example.target
+            assert isinstance(labels, tuple)
+            targets = tuple(
+                labels[word] if first and word is not None else IGNORED
+                for word, first in zip(words, firsts, strict=True)
+            )
+            self.n_truncated += len({word for word in words if word is not None}) < len(example.tokens)
+            rows.append(Row(example, (encoded["input_ids"],), encoded.get("token_type_ids"), targets=targets))
+        return rows
+
+    collate = Head.collate
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy over first sub-tokens, mean over all words of the batch."""
+        logits = model(**batch.inputs).logits.float()
+        targets, _ = pad([row.targets for row in batch.rows], IGNORED, logits.device)
+        return cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+
+    def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
+        """One label index per word."""
+        best = model(**batch.inputs).logits.argmax(-1).tolist()
+        answers = []
+        for labels, row in zip(best, batch.rows, strict=True):
+            words = [label for label, target in zip(labels, row.targets, strict=False) if target != IGNORED]
+            words += [0] * (len(row.example.tokens) - len(words))
+            answers.append(Answer(tuple(words)))
+        return answers

@@ -1,0 +1,86 @@
+"""Answers to all examples of a split, and what they are worth."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.evaluation.formulation import Answer, Formulation, Row, by_length
+from harness.measure.hardware import autocast
+from harness.metrics import compute
+from harness.task import Task
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module,
+    formulation: Formulation,
+    rows: Sequence[Row],
+    advance: Callable[[int], None] = lambda n: None,
+) -> list[Answer]:
+    """Answers in the order of the rows; ``advance`` is told how many rows were answered."""
+    model.eval()
+    device = next(model.parameters()).device
+    answers: dict[int, Answer] = {}
+    for indices in by_length(rows, formulation.spec.evaluation.batch_size):
+        batch = formulation.collate([rows[index] for index in indices], device)
+        with autocast(device, formulation.spec.training.precision):
+            answers.update(zip(indices, formulation.answer(model, batch), strict=True))
+        advance(len(indices))
+    return [answers[index] for index in range(len(rows))]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The rows and answers of one split."""
+
+    split: str
+    rows: Sequence[Row]
+    answers: Sequence[Answer]
+
+    def metrics(self, task: Task) -> dict[str, float]:
+        """``split/metric`` → value in 0..1 (correlations in -1..1)."""
+        targets = [_target(row, task) for row in self.rows]
+        predictions = [answer.prediction for answer in self.answers]
+        return {f"{self.split}/{name}": compute(name, targets, predictions) for name in task.metrics}
+
+    def table(self, task: Task) -> dict[str, list[Any]]:
+        """Columns of predictions.parquet."""
+        targets = [_target(row, task) for row in self.rows]
+        exact = task.kind in ("classification", "multiple_choice", "token_classification", "generation")
+        columns: dict[str, list[Any]] = {
+            "split": [self.split] * len(self.rows),
+            "example_id": [row.example.id for row in self.rows],
+            "target": [_plain(target) for target in targets],
+            "prediction": [_plain(answer.prediction) for answer in self.answers],
+            "correct": [
+                answer.prediction == target if exact else None
+                for answer, target in zip(self.answers, targets, strict=True)
+            ],
+        }
+        n_scores = max((len(answer.scores) for answer in self.answers), default=0)
+        for label in range(n_scores):
+            columns[f"score_{label}"] = [a.scores[label] if label < len(a.scores) else None for a in self.answers]
+        if any(answer.text is not None for answer in self.answers):
+            columns["text"] = [answer.text for answer in self.answers]
+        return columns
+
+
+def write_predictions(judged: Sequence[Judged], task: Task, path: Path) -> None:
+    """Write predictions.parquet; splits follow each other, rows in the order of the examples."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = [pa.table(part.table(task)) for part in judged]
+    pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path)
+
+
+def _target(row: Row, task: Task) -> Any:
+    return task.answer(str(row.example.target)) if task.kind == "generation" else row.example.target
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

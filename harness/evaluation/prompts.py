@@ -1,0 +1,90 @@
+"""Prompts and answers of language models: template, chat format, few-shot examples, calibration texts."""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from transformers import PreTrainedTokenizerBase
+
+from harness.errors import SpecError
+from harness.seeds import derive
+from harness.spec import PromptSpec
+from harness.task import Example, Task
+
+CONTENT_FREE = ("N/A", "[MASK]", "")
+"""Inputs without content of Zhao et al. 2021, section 5, https://arxiv.org/abs/2102.09690."""
+
+
+@dataclass
+class Prompts:
+    """Renders prompts and choices of one task for one base."""
+
+    task: Task
+    spec: PromptSpec
+    tokenizer: PreTrainedTokenizerBase
+    shots: list[Example] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Check the template index and that a chat template exists."""
+        if self.spec.template >= len(self.task.templates):
+            raise SpecError(
+                f"prompt.template: task {self.task.name} has {len(self.task.templates)} templates "
+                f"(0 to {len(self.task.templates) - 1}); got {self.spec.template}"
+            )
+        if self.spec.format == "chat" and not self.tokenizer.chat_template:
+            raise SpecError("prompt.format: this base has no chat template; use 'plain'")
+
+    def prompt(self, example: Example) -> str:
+        """What the model reads before its answer."""
+        asked = self._template.format_map(example.fields)
+        if self.spec.format == "plain":
+            solved = [self._template.format_map(shot.fields) + self._solution(shot) for shot in self.shots]
+            return "\n\n".join([*solved, asked])
+        messages = []
+        for shot in self.shots:
+            messages += [
+                {"role": "user", "content": self._template.format_map(shot.fields)},
+                {"role": "assistant", "content": self._solution(shot).strip()},
+            ]
+        messages.append({"role": "user", "content": asked})
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+    def content_free(self, text: str) -> str:
+        """The prompt with every field replaced by the same text."""
+        fields = dict.fromkeys(self._fields, text)
+        return self.prompt(Example("content-free", fields, 0))
+
+    def choices(self, example: Example) -> tuple[str, ...]:
+        """The answers to choose from, as they continue the prompt."""
+        choices = tuple(f" {choice}" for choice in example.choices) or self.task.verbalizers
+        return tuple(choice.strip() for choice in choices) if self.spec.format == "chat" else choices
+
+    def choose_shots(self, train: Sequence[Example], n_shots: int, seed: int) -> None:
+        """Take examples from train, seeded: in turn from every label, so that they are balanced."""
+        groups: dict[object, list[Example]] = defaultdict(list)
+        for example in train:
+            groups[example.target if self.task.labels else ""].append(example)
+        generator = random.Random(derive(seed, "shots"))
+        queues = [generator.sample(groups[label], len(groups[label])) for label in sorted(groups, key=str)]
+        turns = [
+            queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)
+        ]
+        self.shots = turns[:n_shots]
+        generator.shuffle(self.shots)
+
+    @property
+    def _template(self) -> str:
+        return self.task.templates[self.spec.template]
+
+    @property
+    def _fields(self) -> list[str]:
+        from string import Formatter
+
+        return [name for _, name, _, _ in Formatter().parse(self._template) if name]
+
+    def _solution(self, shot: Example) -> str:
+        if self.task.kind == "generation":
+            return f" {shot.target}"
+        assert isinstance(shot.target, int)
+        return self.choices(shot)[shot.target]

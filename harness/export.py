@@ -1,0 +1,104 @@
+"""Trained runs put to use: export their adapters, answer new texts."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import registry
+from harness.adapted import Adapted, adapt, load_base
+from harness.errors import SpecError
+from harness.evaluation.predict import predict
+from harness.record import Record
+from harness.store import Store
+from harness.task import Example, Task
+
+
+def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
+    """A finished run's record and task, and its adapted model with the stored adapter in place.
+
+    Raises:
+        SpecError: no such run, or one that did not end ok.
+        SourceError: its adapter or its base can't be read.
+    """
+    store = Store(results)
+    record = store.match(run_id)
+    if record.status != "ok":
+        raise SpecError(f"run {record.run_id} is {record.status}: {record.reason or 'there is no model to use'}")
+    spec = record.spec
+    task, method = registry.task(spec.task.name), registry.make_method(spec.method)
+    # A schedule's length matters to training only; two is the least any method accepts.
+    steps = max(2, int(record.curve[-1]["step"])) if record.curve else 2
+    adapted = adapt(spec, task, method, load_base(spec, task, method), steps)
+    if method.trains:
+        method.load(adapted.model, store.folder(record.run_id) / "adapter")
+    return record, task, adapted
+
+
+def export_run(run_id: str, to: Path, results: Path, *, merge: bool) -> Path:
+    """Write a run's adapter, or the merged model with its tokenizer, to a new or empty folder.
+
+    Raises:
+        SpecError: the folder is not empty, the method trains nothing, or it can't be merged.
+    """
+    if to.exists() and any(to.iterdir()):
+        raise SpecError(f"{to} is not empty; choose a new folder")
+    if merge:
+        record, _, adapted = load_run(run_id, results)
+        merged: Any = registry.make_method(record.spec.method).merge(adapted.model)
+        merged.save_pretrained(to)
+        adapted.base.tokenizer.save_pretrained(to)
+        return to
+    store = Store(results)
+    record = store.match(run_id)
+    adapter = store.folder(record.run_id) / "adapter"
+    if not adapter.is_dir():
+        raise SpecError(f"run {record.run_id} ({record.spec.method.name}, {record.status}) stored no adapter")
+    shutil.copytree(adapter, to, dirs_exist_ok=True)
+    return to
+
+
+@torch.no_grad()
+def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict[str, Any]]:
+    """One answer per text: its label (or number, or text) and the score of every label.
+
+    Raises:
+        SpecError: an empty text, or fields that are not the task's.
+    """
+    record, task, adapted = load_run(run_id, results)
+    examples = [_example(task, text, index) for index, text in enumerate(texts)]
+    formulation = adapted.formulation
+    formulation.prepare(adapted.model, [])
+    answers = predict(adapted.model, formulation, formulation.encode(examples))
+    return [
+        _readable(task, text, answer.prediction, answer.scores) for text, answer in zip(texts, answers, strict=True)
+    ]
+
+
+def _example(task: Task, text: str, index: int) -> Example:
+    """A text as an example: as it is where the task reads one, else a JSON object of the fields."""
+    needed = list(task.text)
+    if not text.strip():
+        raise SpecError(f"text {index + 1} is empty")
+    if len(needed) == 1:
+        return Example(str(index), {needed[0]: text.strip()}, 0, tokens=tuple(text.split()))
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict) or set(fields) != set(needed):
+        example = json.dumps(dict.fromkeys(needed, "…"), ensure_ascii=False)
+        raise SpecError(f"task {task.name} reads {' and '.join(needed)}: give each text as JSON like {example}")
+    return Example(str(index), {name: str(value) for name, value in fields.items()}, 0)
+
+
+def _readable(task: Task, text: str, prediction: Any, scores: Sequence[float]) -> dict[str, Any]:
+    if isinstance(prediction, tuple):
+        prediction = [task.labels[label] for label in prediction]
+    elif task.labels:
+        prediction = task.labels[prediction]
+    named = {"scores": dict(zip(task.labels, scores, strict=True))} if task.labels and scores else {}
+    return {"text": text, "prediction": prediction, **named}

@@ -1,0 +1,230 @@
+"""One run, from spec to record."""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness import data, identity, registry
+from harness.adapted import adapt, load_base
+from harness.errors import HarnessError
+from harness.evaluation.formulation import Formulation, Row
+from harness.evaluation.predict import Judged, predict, write_predictions
+from harness.measure.allocator import keep_large_buffers
+from harness.measure.environment import environment
+from harness.measure.memory import PhaseMemory, memory_kind
+from harness.measure.parameters import measure_params
+from harness.method import Method
+from harness.progress import RunProgress, run_progress
+from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status
+from harness.seeds import derive
+from harness.spec import RunSpec
+from harness.store import Store
+from harness.task import Splits, Task
+from harness.training.batches import planned_steps
+from harness.training.fit import Diverged, Fitted, fit, restore
+
+OnValidation = Callable[[int, dict[str, float]], None]
+
+
+def run(
+    spec: RunSpec,
+    results: Path = Path("results"),
+    *,
+    force: bool = False,
+    on_validation: OnValidation | None = None,
+) -> Record:
+    """The record of a run: the stored one if it is finished, else a new one.
+
+    A failed or out-of-memory run is tried again. An exception of ``on_validation``, like Ctrl-C, passes through and
+    leaves no record.
+
+    Args:
+        spec: What to run; ``identity.resolve`` fills in its defaults.
+        results: Folder that holds ``runs/``.
+        force: Repeat a finished run and keep the old record beside the new one.
+        on_validation: Told the step and the metrics of every validation during training.
+
+    Raises:
+        SpecError, SourceError: wrong input; nothing is written.
+    """
+    keep_large_buffers()
+    store, resolved = Store(results), identity.resolve(spec)
+    task, method = registry.task(resolved.task.name), registry.make_method(resolved.method)
+    splits, info = data.load(task, resolved.task, resolved.seed)
+    run_id = identity.run_id(resolved, task.version, method.version, info.fingerprint)
+    done = store.find(run_id)
+    if done and done.status not in ("failed", "out_of_memory") and not force:
+        return done
+    with store.writing(run_id, resolved) as folder, run_progress() as progress:
+        attempt = _Attempt(resolved, task, method, splits, info, folder, progress, on_validation)
+        record = attempt.record(run_id)
+        store.finish(folder, record)
+    return record
+
+
+class _Stopped(Exception):
+    """Carries what ``on_validation`` raised past the handlers of failures."""
+
+
+@dataclass
+class _Attempt:
+    """One try at a run; its fields hold what is known so far, so that a failure leaves a record too."""
+
+    spec: RunSpec
+    task: Task
+    method: Method
+    splits: Splits
+    info: DataInfo
+    folder: Path
+    progress: RunProgress
+    on_validation: OnValidation | None
+    params: Params = field(default_factory=Params)
+    fitted: Fitted = field(default_factory=Fitted)
+    metrics: dict[str, float] = field(default_factory=dict)
+    metrics_last: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    memory: PhaseMemory = field(default_factory=PhaseMemory)
+
+    def record(self, run_id: str) -> Record:
+        """Adapt and evaluate, whatever comes of it."""
+        started, clock = datetime.now(UTC), time.perf_counter()
+        status, reason = self._status()
+        self.seconds["total"] = time.perf_counter() - clock
+        self._log("finished", status=status, reason=reason)
+        return Record(
+            run_id=run_id,
+            status=status,
+            reason=reason,
+            spec=self.spec,
+            started_at=started.isoformat(timespec="seconds"),
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            primary_metric=self.task.metrics[0],
+            metrics=self.metrics,
+            metrics_last=self.metrics_last,
+            params=self.params,
+            cost=self._cost(),
+            curve=self.fitted.curve,
+            data=self.info,
+            environment=environment(self.spec.training.precision),
+        )
+
+    def _status(self) -> tuple[Status, str | None]:
+        reason = identity.skip_reason(self.spec)
+        if reason:
+            return "skipped", reason
+        try:
+            self._adapt()
+        except Diverged as error:
+            return "diverged", str(error)
+        except _Stopped as stopped:
+            raise stopped.__cause__ or stopped from None
+        except HarnessError:
+            raise
+        except Exception as error:
+            self._log("error", traceback=traceback.format_exc())
+            return ("out_of_memory" if _is_out_of_memory(error) else "failed"), f"{type(error).__name__}: {error}"
+        return "ok", None
+
+    def _adapt(self) -> None:
+        """Load, apply, tokenize, train, evaluate, store."""
+        method, splits = self.method, self.splits
+        self.progress.phase("load")
+        with self._timed("load"):
+            base = load_base(self.spec, self.task, method)
+            n_steps = planned_steps(self.spec, len(splits.train))
+            adapted = adapt(self.spec, self.task, method, base, n_steps)
+        model, formulation = adapted.model, adapted.formulation
+        self.progress.phase("tokenize")
+        with self._timed("tokenize"), torch.no_grad():
+            formulation.prepare(model, splits.train)
+            train = formulation.encode_training(splits.train) if method.trains else []
+            held_out = {name: formulation.encode(getattr(splits, name)) for name in ("validation", "test")}
+        self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
+        adapter = self.folder / "adapter" if method.trains else None
+        if adapter:
+            self._train(model, formulation, train, held_out, n_steps)
+            method.save(model, adapter)
+        self.params = measure_params(model, base.head_names, method.trainable_final(model), adapter)
+        self._evaluate(model, formulation, held_out)
+
+    def _train(
+        self, model: nn.Module, formulation: Formulation, train: list[Row], held_out: dict[str, list[Row]], n_steps: int
+    ) -> None:
+        """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
+        torch.manual_seed(derive(self.spec.seed, "dropout"))
+        primary = f"validation/{self.task.metrics[0]}"
+
+        def validate(current: nn.Module) -> dict[str, float]:
+            # Generation and few-shot sampling must not shift dropout's random numbers.
+            with torch.random.fork_rng():
+                return self._judge(current, formulation, "validation", held_out["validation"]).metrics(self.task)
+
+        def validated(step: int, metrics: dict[str, float]) -> None:
+            self.progress.validated(primary, metrics[primary])
+            self._log("validation", step=step, **metrics)
+            if self.on_validation:
+                try:
+                    self.on_validation(step, metrics)
+                except BaseException as error:
+                    raise _Stopped from error
+
+        self.progress.phase("train", n_steps)
+        with self.memory.phase("train"):
+            self.fitted = fit(
+                model, self.method, formulation, train, n_steps, validate, primary, self.progress.step, validated
+            )
+        self.seconds["train"] = self.fitted.train_seconds
+        if self.fitted.best_step != self.fitted.steps:
+            self.metrics_last = self._metrics(self._judge_all(model, formulation, held_out))
+            restore(model, self.fitted.best)
+
+    def _evaluate(self, model: nn.Module, formulation: Formulation, held_out: dict[str, list[Row]]) -> None:
+        self.progress.phase("evaluate")
+        judged = self._judge_all(model, formulation, held_out)
+        self.metrics = self._metrics(judged)
+        self.metrics_last = self.metrics_last or self.metrics
+        write_predictions(judged, self.task, self.folder / "predictions.parquet")
+
+    def _judge_all(self, model: nn.Module, formulation: Formulation, held_out: dict[str, list[Row]]) -> list[Judged]:
+        return [self._judge(model, formulation, split, rows) for split, rows in held_out.items()]
+
+    def _metrics(self, judged: list[Judged]) -> dict[str, float]:
+        return {key: value for part in judged for key, value in part.metrics(self.task).items()}
+
+    def _judge(self, model: nn.Module, formulation: Formulation, split: str, rows: list[Row]) -> Judged:
+        with self._timed("eval"), self.memory.phase("eval"):
+            return Judged(split, rows, predict(model, formulation, rows))
+
+    def _cost(self) -> Cost:
+        return Cost(
+            **{f"{name}_seconds": value for name, value in self.seconds.items()},
+            train_tokens=self.fitted.train_tokens,
+            padded_tokens=self.fitted.padded_tokens,
+            peak_memory_bytes=PeakMemory(**self.memory.peaks),
+            memory_kind=memory_kind(),
+        )
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+
+    def _log(self, event: str, **values: Any) -> None:
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **values}
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether the GPU's or the CPU's allocator gave up; the latter raises a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,149 @@
+"""The one training loop."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from transformers import get_scheduler
+
+from harness.evaluation.formulation import Formulation, Row
+from harness.measure.hardware import autocast
+from harness.method import Method
+from harness.training.batches import batches
+
+Validate = Callable[[nn.Module], dict[str, float]]
+OnStep = Callable[[int, int, float], None]
+OnValidation = Callable[[int, dict[str, float]], None]
+
+
+class Diverged(Exception):
+    """The loss is not a number, or has exploded."""
+
+
+@dataclass
+class Fitted:
+    """What training leaves: the model holds the last checkpoint; ``best`` the trainable tensors of the chosen one."""
+
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_step: int = 0
+    steps: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    train_seconds: float = 0.0
+    train_tokens: int = 0
+    padded_tokens: int = 0
+
+
+def fit(
+    model: nn.Module,
+    method: Method,
+    formulation: Formulation,
+    rows: Sequence[Row],
+    n_steps: int,
+    validate: Validate,
+    primary: str,
+    on_step: OnStep = lambda step, tokens, loss: None,
+    on_validation: OnValidation = lambda step, metrics: None,
+) -> Fitted:
+    """Train for ``n_steps`` optimizer steps and keep the checkpoint with the best ``primary`` validation metric.
+
+    Args:
+        model: The model that ``method.apply`` returned; exactly the parameters that require grad are trained.
+        rows: Training rows of ``formulation``.
+        validate: Metrics of the model as it stands.
+        primary: Key among them that chooses the checkpoint; the earliest wins a tie.
+        on_step: Told the step, the real tokens so far and the loss.
+        on_validation: Told the step and the metrics; what it raises passes through.
+
+    Raises:
+        Diverged: the loss is not finite, or its running mean is ten times the first one and above ten.
+    """
+    spec = formulation.spec.training
+    accelerator = Accelerator(gradient_accumulation_steps=spec.accumulation_steps)
+    device = next(model.parameters()).device
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=spec.learning_rate or 0.0, weight_decay=spec.weight_decay, fused=True)
+    warmup = math.ceil(n_steps * spec.warmup_ratio)
+    schedule = get_scheduler(spec.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps)
+    order = batches([row.length for row in rows], spec.batch_size, formulation.spec.seed)
+    per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
+    eval_every = spec.eval_every or max(1, round(per_epoch))
+    fitted, watch, best, waited = Fitted(), LossWatch(), -math.inf, 0
+    for step in range(1, n_steps + 1):
+        started = time.perf_counter()
+        model.train()
+        losses = torch.zeros(2)
+        for _ in range(spec.accumulation_steps):
+            _, indices = next(order)
+            batch = formulation.collate([rows[index] for index in indices], device)
+            with autocast(device, spec.precision):
+                loss = formulation.loss(model, batch)
+                extra = method.extra_loss(model)
+            total = loss if extra is None else loss + extra
+            accelerator.backward(total / spec.accumulation_steps)
+            losses += torch.tensor([loss.item(), 0.0 if extra is None else extra.item()]) / spec.accumulation_steps
+            fitted.train_tokens += sum(row.n_tokens for row in batch.rows)
+            fitted.padded_tokens += batch.inputs["input_ids"].numel()
+        torch.nn.utils.clip_grad_norm_(trainable, spec.clip_norm)
+        optimizer.step()
+        schedule.step()
+        method.after_step(model, step)
+        optimizer.zero_grad()
+        fitted.train_seconds += time.perf_counter() - started
+        fitted.steps = step
+        watch.see(float(losses[0]), step)
+        on_step(step, fitted.train_tokens, float(losses[0]))
+        if step % eval_every == 0 or step == n_steps:
+            metrics = validate(model)
+            point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean, **metrics}
+            if extra is not None:
+                point["extra_loss"] = float(losses[1])
+            fitted.curve.append(point)
+            on_validation(step, metrics)
+            waited += 1
+            if metrics[primary] > best:
+                best, waited, fitted.best_step, fitted.best = metrics[primary], 0, step, snapshot(model)
+            if spec.patience and waited >= spec.patience:
+                break
+    return fitted
+
+
+@dataclass
+class LossWatch:
+    """Running mean of the loss (weight 0.95 on the past), and the verdict that it exploded."""
+
+    mean: float = math.nan
+    first: float = math.nan
+
+    def see(self, loss: float, step: int) -> None:
+        """Take the loss of a step.
+
+        Raises:
+            Diverged: with the figures.
+        """
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {loss} at step {step}")
+        self.first = loss if math.isnan(self.first) else self.first
+        self.mean = loss if math.isnan(self.mean) else 0.95 * self.mean + 0.05 * loss
+        if self.mean > 10 * max(self.first, 1.0):
+            raise Diverged(f"the loss grew from {self.first:.3g} to {self.mean:.3g} (running mean) by step {step}")
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """Copies of the trainable tensors, on the CPU."""
+    return {
+        name: parameter.detach().to("cpu", copy=True)
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+@torch.no_grad()
+def restore(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Put a snapshot back, in place."""
+    parameters = dict(model.named_parameters())
+    for name, tensor in tensors.items():
+        parameters[name].copy_(tensor)
