@@ -72,6 +72,7 @@ class Task:
         stop: Texts that end a generated answer.
         answer: Normalizes a generated answer and its target before they are compared.
         value_range: Lowest and highest regression target.
+        overlaps: Tasks with some of the same texts: never train on one and test on the other.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Task:
     stop: tuple[str, ...] = ("\n",)
     answer: Callable[[str], str] = str.strip
     value_range: tuple[float, float] = (0.0, 1.0)
+    overlaps: tuple[str, ...] = ()
     version: int = 1
 
 
