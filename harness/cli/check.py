@@ -1,0 +1,30 @@
+"""`check FILE`: lint a suite for fairness."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="Suite file.")],
+    results: Annotated[
+        Path, typer.Option(help="Folder of the results; finished runs tell parameters and data.")
+    ] = Path("results"),
+) -> None:
+    """Find what would make a suite's comparison unfair, or unable to show a difference; each with its remedy.
+
+    Exit code 1 if there is a finding. What could not be checked here is said on stderr and is no finding.
+    """
+    from harness.compare.lint import lint
+    from harness.store import Store
+    from harness.suite import read_suite
+
+    verdict = lint(read_suite(file), list(Store(results).records()))
+    for finding in verdict.findings:
+        print(f"{finding.fault}: {finding.what}\n  reason: {finding.reason}\n  remedy: {finding.remedy}")
+    for sentence in verdict.unchecked:
+        print(f"unchecked: {sentence}", file=sys.stderr)
+    print(f"{file}: {len(verdict.findings) or 'no'} finding{'s' if len(verdict.findings) != 1 else ''}")
+    raise typer.Exit(1 if verdict.findings else 0)

@@ -1,0 +1,107 @@
+"""What the examples themselves give away: leakage, test data used for selection, too few of them. No torch."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+from harness import registry
+from harness.compare.fairness import Finding
+from harness.compare.power import examples_needed
+from harness.errors import SourceError
+from harness.suite import Cell, Suite
+from harness.task import Example
+
+LEAK_RATIO = 0.01
+"""Share of a task's test texts that may appear elsewhere: short texts such as "thank you" recur by chance."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The normalized texts of each split of a task, and how many test examples it has."""
+
+    train: frozenset[str]
+    validation: frozenset[str]
+    test: frozenset[str]
+    n_test: int
+
+
+def read_texts(cells: Iterable[Cell]) -> tuple[dict[str, Texts], list[str]]:
+    """The texts of every task whose data can be had here, and for each of the others why not."""
+    from harness import data
+
+    texts: dict[str, Texts] = {}
+    missing: dict[str, str] = {}
+    for spec, seed in {cell.spec.task.name: (cell.spec.task, cell.spec.seed) for cell in cells}.values():
+        try:
+            splits, _ = data.load(registry.task(spec.name), spec, seed)
+        except SourceError as error:
+            missing[spec.name] = str(error)
+            continue
+        train, validation, test = (
+            frozenset(map(text_key, split)) for split in (splits.train, splits.validation, splits.test)
+        )
+        texts[spec.name] = Texts(train, validation, test, n_test=len(splits.test))
+    return texts, [f"{name}: examples not checked: {reason}" for name, reason in missing.items()]
+
+
+def text_key(example: Example) -> str:
+    """Letters and digits of an example's text, in lower case: what survives another tokenization or punctuation."""
+    return "".join(filter(str.isalnum, " ".join(example.fields.values()).lower()))
+
+
+def check_examples(suite: Suite, texts: dict[str, Texts]) -> Iterator[Finding]:
+    """Findings that need the examples, and leakage that tasks declare."""
+    for name in dict.fromkeys(suite.tasks):
+        yield from _test_for_selection(name, texts.get(name))
+        if name in texts and len(suite.methods) > 1:
+            yield from _few_examples(name, texts[name].n_test, suite.smallest_claim(name))
+    yield from _leakage(list(dict.fromkeys(suite.tasks)), texts)
+
+
+def _test_for_selection(name: str, texts: Texts | None) -> Iterator[Finding]:
+    hub = registry.task(name).hub
+    declared = hub is not None and hub.test is not None and hub.test in (hub.validation, hub.train)
+    ratio = _shared(texts.validation, texts.test) if texts else 0.0
+    if declared or ratio > LEAK_RATIO:
+        how = (
+            "declares its test split for another use too" if declared else f"has {ratio:.0%} of its test in validation"
+        )
+        yield Finding(
+            "test_for_selection",
+            f"{name} {how}",
+            "checkpoints and settings are chosen on validation: chosen on test examples, the test result is too good",
+            "carve the validation split from train (a task without one does that by itself)",
+        )
+
+
+def _few_examples(name: str, n_test: int, difference: float) -> Iterator[Finding]:
+    if n_test < examples_needed(difference):
+        yield Finding(
+            "few_examples",
+            f"{n_test} test examples of {name} can't show a difference of {difference:g} (worth_claiming)",
+            "McNemar's test at the 5 % level finds it with less than 80 % power, "
+            "if equal methods disagree on a tenth of the examples",
+            f"use {examples_needed(difference)} test examples, or raise worth_claiming for {name}",
+        )
+
+
+def _leakage(tasks: list[str], texts: dict[str, Texts]) -> Iterator[Finding]:
+    for trained, tested in permutations(tasks, 2):
+        declared = tested in registry.task(trained).overlaps or trained in registry.task(tested).overlaps
+        ratio = 0.0
+        if trained in texts and tested in texts:
+            ratio = _shared(texts[trained].train | texts[trained].validation, texts[tested].test)
+        if ratio > LEAK_RATIO or (declared and trained < tested):
+            share = f": {ratio:.0%} of the test texts" if ratio else " (both declare the same source)"
+            yield Finding(
+                "leakage",
+                f"training examples of {trained} are test examples of {tested}{share}",
+                "settings or weights carried from one task to the other have seen the test, "
+                "and an average over tasks counts the same sentences twice",
+                f"keep only one of {trained} and {tested}",
+            )
+
+
+def _shared(pool: frozenset[str], test: frozenset[str]) -> float:
+    """Share of the test texts that are in the pool."""
+    return len(pool & test) / len(test) if test else 0.0
