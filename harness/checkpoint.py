@@ -1,5 +1,6 @@
 """What was trained, and only that, as one safetensors file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,8 @@ def load_trainable(model: "nn.Module", folder: Path) -> None:
     """
     import torch
 
-    tensors = read_tensors(folder / FILE)
-    parameters = trainable(model)
-    if problems := _differences(parameters, tensors):
-        raise SourceError(f"{folder / FILE} does not fit this model: {'; '.join(problems)}")
+    parameters, tensors = trainable(model), read_tensors(folder / FILE)
+    check_fits(folder / FILE, parameters, tensors)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(tensors[name])
@@ -56,13 +55,18 @@ def read_tensors(path: Path) -> dict[str, "Tensor"]:
         raise SourceError(f"cannot read {path}: {error}") from None
 
 
-def _differences(parameters: "dict[str, nn.Parameter]", tensors: "dict[str, Tensor]") -> list[str]:
-    """At most five sentences on names that one side lacks and on shapes that differ."""
-    problems = [f"{name} is missing" for name in parameters.keys() - tensors.keys()]
-    problems += [f"{name} is not trained here" for name in tensors.keys() - parameters.keys()]
+def check_fits(path: Path, expected: "Mapping[str, Tensor]", tensors: "Mapping[str, Tensor]") -> None:
+    """Compare the names and shapes that a model expects with those of a file.
+
+    Raises:
+        SourceError: naming up to five differences.
+    """
+    problems = [f"{name} is missing" for name in expected.keys() - tensors.keys()]
+    problems += [f"{name} is not trained here" for name in tensors.keys() - expected.keys()]
     problems += [
-        f"{name} has shape {tuple(tensors[name].shape)}, not {tuple(parameters[name].shape)}"
-        for name in parameters.keys() & tensors.keys()
-        if tensors[name].shape != parameters[name].shape
+        f"{name} has shape {tuple(tensors[name].shape)}, not {tuple(expected[name].shape)}"
+        for name in expected.keys() & tensors.keys()
+        if tensors[name].shape != expected[name].shape
     ]
-    return sorted(problems)[:5]
+    if problems:
+        raise SourceError(f"{path} does not fit this model: {'; '.join(sorted(problems)[:5])}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checkpoint import read_tensors
+from harness.checkpoint import check_fits, read_tensors
 from harness.errors import SpecError, unknown
 from harness.method import Context, Method
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ADAPTER = "default"
 """The name peft gives to a model's only adapter."""
+_NO_EMBEDDINGS = {"save_embedding_layers": False}
+"""Else peft asks the hub whether the vocabulary has grown."""
 
 
 class PeftMethod(Method):
@@ -35,27 +37,21 @@ class PeftMethod(Method):
 
     def save(self, model: "nn.Module", folder: Path) -> None:
         """Write adapter_config.json and adapter_model.safetensors, which PeftModel.from_pretrained reads."""
-        # An explicit state_dict and save_embedding_layers=False keep peft from asking the hub about the vocabulary and
-        # from warning of the empty matrices that AdaLoRA prunes to.
-        model.save_pretrained(folder, state_dict=model.state_dict(), save_embedding_layers=False)
+        model.save_pretrained(folder, state_dict=model.state_dict(), **_NO_EMBEDDINGS)
 
     def load(self, model: "nn.Module", folder: Path) -> None:
         """Read what ``save`` wrote into a model that ``apply`` returned, in place.
 
         Raises:
-            SourceError: if the file is missing or damaged.
-            SpecError: if it was written for another base or other hyperparameters.
+            SourceError: if the file is missing or damaged, or was written for another base or other hyperparameters.
         """
-        from peft import set_peft_model_state_dict
+        from peft import get_peft_model_state_dict, set_peft_model_state_dict
         from peft.utils import SAFETENSORS_WEIGHTS_NAME
 
-        tensors = read_tensors(folder / SAFETENSORS_WEIGHTS_NAME)
-        try:
-            unexpected = set_peft_model_state_dict(model, tensors).unexpected_keys
-        except (RuntimeError, KeyError) as error:
-            raise SpecError(f"{folder} does not fit this model: {error}") from None
-        if unexpected:
-            raise SpecError(f"{folder} does not fit this model: it has no {', '.join(unexpected[:5])}")
+        path = folder / SAFETENSORS_WEIGHTS_NAME
+        tensors = read_tensors(path)
+        check_fits(path, get_peft_model_state_dict(model, model.state_dict(), **_NO_EMBEDDINGS), tensors)
+        set_peft_model_state_dict(model, tensors)
 
     def merge(self, model: "nn.Module") -> "nn.Module":
         """The base with the update added to its weights.

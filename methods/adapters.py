@@ -71,9 +71,7 @@ class Adapters(Method):
         up = nn.Linear(width, hidden_size)
         nn.init.zeros_(up.weight)
         nn.init.zeros_(up.bias)
-        return nn.Sequential(
-            nn.Linear(hidden_size, width), nn.SiLU() if self.placement == "houlsby" else nn.ReLU(), up
-        )
+        return nn.Sequential(nn.Linear(hidden_size, width), nn.SiLU() if self.placement == "houlsby" else nn.ReLU(), up)
 
     def _add(self, adapter: "nn.Module", sub_layer: "SubLayer", residuals: "list[Tensor]") -> Callable[..., Any]:
         """A hook that turns h into h + A(z); some attentions return h as the first of a tuple."""
@@ -99,7 +97,10 @@ class Adapters(Method):
 
     def space(self) -> Space:
         """Placement and size."""
-        return {"placement": Choice(("pfeiffer", "houlsby", "parallel")), "reduction_factor": Choice((2, 4, 8, 16, 32, 64))}
+        return {
+            "placement": Choice(("pfeiffer", "houlsby", "parallel")),
+            "reduction_factor": Choice((2, 4, 8, 16, 32, 64)),
+        }
 
 
 def _keep_first_input(kept: "list[Tensor]") -> Callable[..., None]:

@@ -1,9 +1,16 @@
 """Tiny random models of each kind, built from configurations: no download, no tokenizer."""
 
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
 import torch
+from torch import Tensor
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    BitsAndBytesConfig,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -11,10 +18,14 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from harness.method import BaseInfo, BaseKind, Context, TaskInfo
+from harness.spec import Quantization
+
 VOCABULARY = 96
 HIDDEN = 32
 BLOCKS = 3
 LABELS = 3
+HEADS: dict[BaseKind, tuple[str, ...]] = {"encoder": ("classifier",), "decoder": (), "encoder_decoder": ()}
 
 
 def encoder() -> PreTrainedModel:
@@ -67,4 +78,61 @@ MODELS = {"encoder": encoder, "decoder": decoder, "encoder_decoder": encoder_dec
 
 def _seeded(cls: type[PreTrainedModel], config: object) -> PreTrainedModel:
     torch.manual_seed(0)
-    return cls(config)
+    return cls(config).eval()
+
+
+def load(kind: BaseKind, quantization: Quantization = "none", unquantized: Sequence[str] = ()) -> PreTrainedModel:
+    """A fresh model of a kind, always with the same weights; ``unquantized`` names modules kept in full precision."""
+    model = MODELS[kind]()
+    if quantization == "none":
+        return model
+    config = BitsAndBytesConfig(
+        load_in_8bit=quantization == "8bit",
+        load_in_4bit=quantization == "4bit",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        llm_int8_skip_modules=[*HEADS[kind], "lm_head", *unquantized],
+    )
+    return type(model).from_pretrained(_saved(kind), quantization_config=config, dtype=torch.float32)
+
+
+@cache
+def _saved(kind: BaseKind) -> Path:
+    folder = Path(tempfile.mkdtemp())
+    MODELS[kind]().save_pretrained(folder)
+    return folder
+
+
+def base_info(kind: BaseKind, quantization: Quantization = "none") -> BaseInfo:
+    """What the harness would say of the model."""
+    return BaseInfo(kind, quantization, "tiny", BLOCKS, HIDDEN, has_mask_head=False, is_sentence_embedding=False)
+
+
+def task_info(kind: BaseKind) -> TaskInfo:
+    """A classification task, answered the usual way."""
+    return TaskInfo("classification", "head" if kind == "encoder" else "likelihood", LABELS)
+
+
+def context(kind: BaseKind, quantization: Quantization = "none", total_steps: int = 10) -> Context:
+    """What ``apply`` gets."""
+    return Context(base_info(kind, quantization), task_info(kind), HEADS[kind], total_steps, seed=0)
+
+
+def batch(kind: BaseKind) -> dict[str, Tensor]:
+    """Inputs of four examples, the last one padded."""
+    generator = torch.Generator().manual_seed(0)
+    input_ids = torch.randint(2, VOCABULARY, (4, 12), generator=generator)
+    mask = torch.ones_like(input_ids)
+    mask[-1, 8:] = 0
+    inputs = {"input_ids": input_ids * mask, "attention_mask": mask}
+    if kind == "encoder_decoder":
+        inputs["decoder_input_ids"] = torch.randint(2, VOCABULARY, (4, 5), generator=generator)
+    return inputs
+
+
+def loss(kind: BaseKind, logits: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy of arbitrary labels (encoder) or of the next tokens (language models)."""
+    if kind == "encoder":
+        return torch.nn.functional.cross_entropy(logits, torch.arange(len(logits)) % LABELS)
+    ids = inputs["decoder_input_ids" if kind == "encoder_decoder" else "input_ids"]
+    return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
