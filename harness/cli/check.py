@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import RESULTS, Results
+
 
 def check(
     file: Annotated[Path, typer.Argument(help="Suite file.")],
-    results: Annotated[
-        Path, typer.Option(help="Folder of the results; finished runs tell parameters and data.")
-    ] = Path("results"),
+    results: Results = RESULTS,
 ) -> None:
     """Find what would make a suite's comparison unfair, or unable to show a difference; each with its remedy.
 

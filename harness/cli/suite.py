@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.options import RESULTS, Results
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -28,7 +30,7 @@ def suite(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its expected cost; run nothing.")
     ] = False,
-    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    results: Results = RESULTS,
 ) -> None:
     """Run every cell of a suite that is not done yet; stop it at any time, call it again and it goes on.
 

@@ -200,7 +200,7 @@ def check_fingerprints(cells: Iterable[Cell], records: Iterable[Record]) -> Iter
         if len(found) > 1:
             yield Finding(
                 "mixed_fingerprints",
-                f"examples of {task.name} (seed {seed}) differ between records, or from now: {', '.join(sorted(found))}",
+                f"examples of {task.name}, seed {seed}, differ between records or from now: {', '.join(sorted(found))}",
                 "runs on different examples can't be paired: the data or its source changed in between",
                 "use one source of the data, and move the older runs to another results folder",
             )

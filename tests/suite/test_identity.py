@@ -23,7 +23,9 @@ def test_a_default_written_out_is_the_same_run() -> None:
 
 
 def test_what_is_asked_for_is_kept() -> None:
-    asked = spec(training={"learning_rate": 0.1, "precision": "fp32"}, formulation="head", base={"name": "smollm2-135m"})
+    asked = spec(
+        training={"learning_rate": 0.1, "precision": "fp32"}, formulation="head", base={"name": "smollm2-135m"}
+    )
     resolved = identity.resolve(asked)
     assert (resolved.training.learning_rate, resolved.training.precision) == (0.1, "fp32")
     assert resolved.formulation == "head"
