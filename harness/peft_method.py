@@ -10,11 +10,13 @@ from harness.errors import SpecError, unknown
 from harness.method import Context, Method
 
 if TYPE_CHECKING:
-    from peft import PeftConfig, TaskType
+    from peft import PeftConfig, PeftModel, TaskType
     from torch import nn
 
 ADAPTER = "default"
 """The name peft gives to a model's only adapter."""
+_PEFT_HEADS = ("classifier", "score")
+"""Heads that peft trains by itself; naming a part of one as well would wrap it twice."""
 _NO_EMBEDDINGS = {"save_embedding_layers": False}
 """Else peft asks the hub whether the vocabulary has grown."""
 
@@ -26,20 +28,20 @@ class PeftMethod(Method):
     def config(self, model: "nn.Module", context: Context) -> "PeftConfig":
         """peft's configuration; the task type and the heads to train are filled in by ``apply``."""
 
-    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
+    def apply(self, model: "nn.Module", context: Context) -> "PeftModel":
         """The model wrapped by peft; each head is trained as a copy, so it starts the same for every method."""
         from peft import get_peft_model
 
         config = self.config(model, context)
         config.task_type = task_type(context)
-        config.modules_to_save = list(context.head_names) or None
+        config.modules_to_save = [name for name in context.head_names if name.split(".")[0] not in _PEFT_HEADS] or None
         return get_peft_model(model, config)
 
-    def save(self, model: "nn.Module", folder: Path) -> None:
+    def save(self, model: "PeftModel", folder: Path) -> None:
         """Write adapter_config.json and adapter_model.safetensors, which PeftModel.from_pretrained reads."""
         model.save_pretrained(folder, state_dict=model.state_dict(), **_NO_EMBEDDINGS)
 
-    def load(self, model: "nn.Module", folder: Path) -> None:
+    def load(self, model: "PeftModel", folder: Path) -> None:
         """Read what ``save`` wrote into a model that ``apply`` returned, in place.
 
         Raises:
@@ -53,7 +55,7 @@ class PeftMethod(Method):
         check_fits(path, get_peft_model_state_dict(model, model.state_dict(), **_NO_EMBEDDINGS), tensors)
         set_peft_model_state_dict(model, tensors)
 
-    def merge(self, model: "nn.Module") -> "nn.Module":
+    def merge(self, model: "PeftModel") -> "nn.Module":
         """The base with the update added to its weights.
 
         Raises:

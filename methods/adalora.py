@@ -11,17 +11,18 @@ from harness.peft_method import ADAPTER, PeftMethod, target_names
 from harness.space import Choice, Range, Space
 
 if TYPE_CHECKING:
-    from peft import AdaLoraConfig
+    from peft import AdaLoraConfig, PeftModel
+    from peft.tuners.adalora import AdaLoraLayer
     from torch import Tensor, nn
 
 
 class AdaLoRA(PeftMethod):
     """Updates P diag(E) Q of all linear layers, pruned in training until a target rank is left on average.
 
-    Each matrix starts with init_rank singular values, E = 0. Until the final phase, the triplets that matter least to the
-    loss are masked, on a cubic schedule, and P and Q are pulled towards orthogonality. The learning rate, the phases
-    (6,000 and 22,000 of 50,500 steps), alpha and the orthogonality weight are those of the authors' SST-2 script and
-    table 8; init_rank is 1.5 times target_rank (section 4).
+    Each matrix starts with init_rank singular values, E = 0. Until the final phase, the triplets that matter least to
+    the loss are masked, on a cubic schedule, and P and Q are pulled towards orthogonality. The learning rate, the
+    phases (6,000 and 22,000 of 50,500 steps), alpha and the orthogonality weight are those of the authors' script for
+    SST-2 (https://github.com/QingruZhang/AdaLoRA, NLU); init_rank is 1.5 times target_rank (section 4.1).
     """
 
     source: ClassVar[str] = "Zhang et al. 2023, https://arxiv.org/abs/2303.10512"
@@ -76,11 +77,11 @@ class AdaLoRA(PeftMethod):
         final = min(int(self.final_ratio * total_steps), total_steps - 2)
         return min(int(self.warmup_ratio * total_steps), total_steps - final - 1), final
 
-    def after_step(self, model: "nn.Module", step: int) -> None:
+    def after_step(self, model: "PeftModel", step: int) -> None:
         """Update the scores and prune where the schedule says so."""
         model.base_model.update_and_allocate(step)
 
-    def extra_loss(self, model: "nn.Module") -> "Tensor":
+    def extra_loss(self, model: "PeftModel") -> "Tensor":
         """Mean over the matrices P and Q of the Frobenius norm of P^T P - I or Q Q^T - I, weighted."""
         import torch
 
@@ -91,7 +92,7 @@ class AdaLoRA(PeftMethod):
         ]
         return self.orthogonality_weight * torch.stack(norms).mean()
 
-    def trainable_final(self, model: "nn.Module") -> int:
+    def trainable_final(self, model: "PeftModel") -> int:
         """Trainable parameters without those of masked triplets: a column of P, a row of Q and their E."""
         trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         return trained - sum(
@@ -99,7 +100,7 @@ class AdaLoRA(PeftMethod):
             for layer in _layers(model).values()
         )
 
-    def save(self, model: "nn.Module", folder: Path) -> None:
+    def save(self, model: "PeftModel", folder: Path) -> None:
         """Write the adapter with the ranks that are in use now; the schedule's own mask may be older or newer."""
         config = model.peft_config[ADAPTER]
         allocated = config.rank_pattern
@@ -111,7 +112,7 @@ class AdaLoRA(PeftMethod):
         finally:
             config.rank_pattern = allocated
 
-    def load(self, model: "nn.Module", folder: Path) -> None:
+    def load(self, model: "PeftModel", folder: Path) -> None:
         """Read what ``save`` wrote, shrinking each update to the rank it was saved with."""
         from peft import AdaLoraConfig
 
@@ -127,7 +128,7 @@ class AdaLoRA(PeftMethod):
         }
 
 
-def _layers(model: "nn.Module") -> "dict[str, nn.Module]":
+def _layers(model: "PeftModel") -> "dict[str, AdaLoraLayer]":
     """peft's AdaLoRA layers by their names in the base."""
     from peft.tuners.adalora import AdaLoraLayer
 
@@ -135,7 +136,7 @@ def _layers(model: "nn.Module") -> "dict[str, nn.Module]":
     return {name: module for name, module in base.named_modules() if isinstance(module, AdaLoraLayer)}
 
 
-def _gram_matrices(model: "nn.Module") -> "list[Tensor]":
+def _gram_matrices(model: "PeftModel") -> "list[Tensor]":
     """Q Q^T and P^T P of every layer in fp32, each (R, R); bf16 would lose the small differences from I."""
     import torch
 

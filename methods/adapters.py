@@ -17,7 +17,7 @@ Placement = Literal["pfeiffer", "houlsby", "parallel"]
 
 
 class Adapters(Method):
-    """A small trained network A in each frozen block: A(z) = s (W_up f(W_down z + b_down) + b_up), with W_up = 0 at first.
+    """A small trained network in each frozen block: A(z) = s (W_up f(W_down z + b_down) + b_up), W_up = 0 at first.
 
     Where a block computes h from its residual x and goes on with LN(h + x) (or h + x, if it normalizes first), it now
     goes on with h + A(z) for h, where z, f and s depend on the placement:
@@ -26,8 +26,8 @@ class Adapters(Method):
     - houlsby: after attention and after feed-forward, z = h, swish, s = 1;
     - parallel (He et al. 2021, https://arxiv.org/abs/2110.04366): beside feed-forward, z = x, ReLU, s = 4.
 
-    These are seq_bn, double_seq_bn and par_bn of AdapterHub's library, to 1e-5. The learning rate is the one of Pfeiffer
-    et al. and of AdapterHub; Houlsby et al. try 3e-5 to 3e-3.
+    These are seq_bn, double_seq_bn and par_bn of AdapterHub's library, to 1e-5. The learning rate is the one of
+    Pfeiffer et al. and of AdapterHub; Houlsby et al. try 3e-5 to 3e-3.
     """
 
     source: ClassVar[str] = "Houlsby et al. 2019, https://arxiv.org/abs/1902.00751"
@@ -79,7 +79,7 @@ class Adapters(Method):
         def hook(_module: "nn.Module", _inputs: Any, output: Any) -> Any:
             h = output[0] if isinstance(output, tuple) else output
             z = self._adapter_input(h, residuals.pop(), sub_layer.norm)
-            h = h + self._scale * adapter(z.to(adapter[0].weight.dtype)).to(h.dtype)
+            h = h + self._scale * adapter(z.to(next(adapter.parameters()).dtype)).to(h.dtype)
             return (h, *output[1:]) if isinstance(output, tuple) else h
 
         return hook

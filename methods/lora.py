@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class LoRA(PeftMethod):
     """A trained low-rank update beside each frozen weight: W x + (alpha / rank) B A x, with B = 0 at the start.
 
-    rank, alpha, dropout and the learning rate are those of Hu et al., table 9, for RoBERTa-base on SST-2. They adapt the
-    query and value matrices; here it is every linear layer of the blocks, which Dettmers et al. 2023
+    rank, alpha and the learning rate are those of Hu et al., table 9, for RoBERTa-base on SST-2. They adapt the query
+    and value matrices; here it is every linear layer of the blocks, which Dettmers et al. 2023
     (https://arxiv.org/abs/2305.14314, section 4) found necessary to match full fine-tuning.
     """
 

@@ -12,7 +12,7 @@ from harness.peft_method import ADAPTER, PeftMethod
 from harness.space import Choice, Space
 
 if TYPE_CHECKING:
-    from peft import PrefixTuningConfig
+    from peft import PeftModel, PrefixTuningConfig
     from torch import nn
 
 
@@ -41,7 +41,7 @@ class PrefixTuning(PeftMethod):
             encoder_hidden_size=self.network_width,
         )
 
-    def load(self, model: "nn.Module", folder: Path) -> None:
+    def load(self, model: "PeftModel", folder: Path) -> None:
         """Read the prefix; the network that it was trained through was not stored, so it is taken out."""
         from peft import PrefixEncoder
 
@@ -50,7 +50,7 @@ class PrefixTuning(PeftMethod):
         model.prompt_encoder[ADAPTER] = PrefixEncoder(config).to(model.device)
         super().load(model, folder)
 
-    def merge(self, model: "nn.Module") -> "nn.Module":
+    def merge(self, model: "PeftModel") -> "nn.Module":
         """Nothing to merge.
 
         Raises:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 class ZeroShot(Method):
     """Nothing is trained: the base answers a prompt, fills in a mask, or compares the text with label descriptions.
 
-    ``calibration`` contextual is Zhao et al. 2021 (https://arxiv.org/abs/2102.09690): scores are corrected by those of a
-    content-free input. unconditional is Brown et al., section 2.4: each answer's likelihood is divided by the one it has
-    without the question.
+    ``calibration`` contextual is Zhao et al. 2021 (https://arxiv.org/abs/2102.09690): scores are corrected by those of
+    a content-free input. unconditional is Brown et al., section 2.4: each answer's likelihood is divided by the one it
+    has without the question.
     """
 
     source: ClassVar[str] = "Brown et al. 2020, https://arxiv.org/abs/2005.14165"

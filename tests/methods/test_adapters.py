@@ -126,5 +126,5 @@ def test_gradient_checkpointing_changes_nothing() -> None:
 
 def test_says_which_blocks_it_knows() -> None:
     config = GPTNeoXConfig(**SIZES)
-    with pytest.raises(SpecError, match="GPTNeoXLayer.*BERT.*Llama"):
+    with pytest.raises(SpecError, match=r"GPTNeoXLayer.*BERT.*Llama"):
         adapted(AutoModel.from_config(config), Adapters())
