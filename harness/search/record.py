@@ -1,0 +1,81 @@
+"""What a study leaves behind, readable without optuna: results/studies/<name>.json."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from harness.errors import HarnessError
+from harness.record import Part
+from harness.search.spec import SearchSpec
+from harness.spec import RunSpec, merge, parse_spec
+
+TrialStatus = Literal["complete", "pruned", "failed"]
+
+
+class TrialRecord(Part):
+    """One finished trial."""
+
+    number: int
+    status: TrialStatus
+    reason: str | None = Field(None, description="Why the trial failed.")
+    params: dict[str, Any] = Field(description="Proposed values by the field of the spec that they set.")
+    values: list[float] = Field(description="One for each objective; of a pruned trial, the last validation.")
+    run_ids: list[str] = Field(description="Runs that ended, one for each seed; a pruned run leaves no record.")
+    steps: int = Field(description="Optimizer steps of all its runs, up to the last validation.")
+    seconds: float = Field(description="Wall-clock time of the trial.")
+
+
+class StudyRecord(Part):
+    """One study."""
+
+    name: str
+    spec: RunSpec = Field(description="The cell, with what was fixed.")
+    search: SearchSpec
+    metric: str = Field(description="Primary metric of the task.")
+    trials: list[TrialRecord] = Field(description="Finished trials by number; trial 0 is the published default.")
+    best: list[int] = Field(description="Number of the best trial; with several objectives, the Pareto front.")
+
+    @property
+    def completed(self) -> list[TrialRecord]:
+        """The trials that count against the budget."""
+        return [trial for trial in self.trials if trial.status != "failed"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all trials."""
+        return sum(trial.seconds for trial in self.trials)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of all trials."""
+        return sum(trial.steps for trial in self.trials)
+
+    def trial(self, number: int) -> TrialRecord:
+        """A trial by its number."""
+        return next(trial for trial in self.trials if trial.number == number)
+
+    def spec_of(self, number: int) -> RunSpec:
+        """The spec that a trial ran (with each of the search seeds)."""
+        return with_params(self.spec, self.trial(number).params)
+
+
+def with_params(spec: RunSpec, params: dict[str, Any]) -> RunSpec:
+    """The spec with proposed values in it."""
+    data = spec.model_dump()
+    for name, value in params.items():
+        section, _, field = name.partition(".")
+        data = merge(data, {section: {field: value}})
+    return parse_spec(data)
+
+
+def read_study(path: Path) -> StudyRecord:
+    """A study from its file.
+
+    Raises:
+        HarnessError: the file can't be read as a study.
+    """
+    try:
+        return StudyRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise HarnessError(f"{path} is not a readable study ({error}); run its search again to rewrite it") from None

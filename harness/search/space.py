@@ -1,0 +1,75 @@
+"""What a search of one cell varies, named by the fields of the spec that it sets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from optuna.trial import Trial
+
+from harness import registry
+from harness.space import Choice, Range, Space
+from harness.spec import RunSpec
+
+Params = dict[str, Any]
+
+LEARNING_RATE_FACTOR = 10.0
+"""The learning rate is searched from the published one divided by this to the published one times this."""
+
+GRID_POINTS = 5
+"""Values of a range without a step in a grid: odd, so that the centre is one of them."""
+
+
+def search_space(spec: RunSpec) -> Space:
+    """What may vary: the method's own space and the learning rate, without what the spec already sets.
+
+    The names are those of ``--set``: ``method.rank``, ``training.learning_rate``. The spaces of methods are flat (no
+    range depends on another choice), so the samplers may treat them jointly.
+    """
+    method = registry.make_method(spec.method)
+    space: Space = {f"method.{name}": range_ for name, range_ in method.space().items()}
+    if method.trains:
+        centre = method.learning_rate
+        rates = Range(centre / LEARNING_RATE_FACTOR, centre * LEARNING_RATE_FACTOR, log=True)
+        space["training.learning_rate"] = rates
+    given = {f"method.{name}" for name in spec.method.settings}
+    if spec.training.learning_rate is not None:
+        given.add("training.learning_rate")
+    return {name: range_ for name, range_ in space.items() if name not in given}
+
+
+def default_params(spec: RunSpec, space: Space) -> Params:
+    """The published value of everything in the space."""
+    method = registry.make_method(spec.method)
+    published = {f"method.{name}": value for name, value in method.model_dump().items()}
+    if method.trains:
+        published["training.learning_rate"] = method.learning_rate
+    return {name: published[name] for name in space}
+
+
+def suggest(trial: Trial, name: str, range_: Range | Choice) -> Any:
+    """The value that the trial's sampler proposes."""
+    if isinstance(range_, Choice):
+        return trial.suggest_categorical(name, range_.values)
+    if range_.integer:
+        step = int(range_.step or 1)
+        return trial.suggest_int(name, int(range_.low), int(range_.high), log=range_.log, step=step)
+    return trial.suggest_float(name, range_.low, range_.high, log=range_.log, step=range_.step)
+
+
+def grid(space: Space) -> dict[str, Sequence[Any]]:
+    """The values of each range that a grid search visits: the choices, the lattice, or five points evenly spaced."""
+    return {name: _grid_values(range_) for name, range_ in space.items()}
+
+
+def _grid_values(range_: Range | Choice) -> Sequence[Any]:
+    if isinstance(range_, Choice):
+        return range_.values
+    if range_.step:
+        n_points = int((range_.high - range_.low) / range_.step + 1e-9) + 1
+        points = range_.low + range_.step * np.arange(n_points)
+    else:
+        points = (np.geomspace if range_.log else np.linspace)(range_.low, range_.high, GRID_POINTS)
+    if range_.integer:
+        return [int(value) for value in np.unique(points.round())]
+    # Rounding may leave the ends of the range by one unit in the last place.
+    return [float(value) for value in np.clip(points, range_.low, range_.high)]

@@ -1,0 +1,55 @@
+"""What a search is: its budget, its sampler, its pruner, its objectives. Imports no optuna and no torch."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from harness.spec import Section
+
+Sampler = Literal["tpe", "random", "qmc", "gp", "cmaes", "grid"]
+Pruner = Literal["none", "median", "hyperband", "wilcoxon"]
+Objective = Literal["quality", "trainable_params", "memory", "seconds"]
+
+WILCOXON_SEEDS = 5
+"""Fewer paired scores can't reach the pruner's p < 0.1 before the last seed: four give at least 1/16, three 1/8."""
+
+
+class SearchSpec(Section):
+    """The budget that every cell of a comparison gets, and how it is spent."""
+
+    trials: int | None = Field(None, ge=1, description="Completed trials, pruned ones included; failed ones are not.")
+    budget_seconds: float | None = Field(None, gt=0, description="Seconds of trials, instead of a number of them.")
+    sampler: Sampler = Field("tpe", description="How configurations are proposed.")
+    pruner: Pruner = Field("median", description="How hopeless trials end early; several objectives: none.")
+    objectives: tuple[Objective, ...] = Field(
+        ("quality",), min_length=1, description="quality (the validation metric) is maximized, costs are minimized."
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0,), min_length=1, description="Seeds of a trial's runs; a trial's values are means over them."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_pruning_of_several_objectives(cls, data: Any) -> Any:
+        if isinstance(data, dict) and len(data.get("objectives", ())) > 1:
+            return {"pruner": "none", **data}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SearchSpec":
+        if (self.trials is None) == (self.budget_seconds is None):
+            raise ValueError("a search needs either trials or budget_seconds")
+        if len(self.objectives) > 1 and self.pruner != "none":
+            raise ValueError("several objectives can't be pruned: pruner must be none")
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError("each objective may be named once")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("each seed may be named once")
+        if self.pruner == "wilcoxon" and len(self.seeds) < WILCOXON_SEEDS:
+            raise ValueError(f"the wilcoxon pruner compares seeds: give at least {WILCOXON_SEEDS}")
+        return self
+
+    @property
+    def budget(self) -> str:
+        """The budget in words."""
+        return f"{self.trials} trials" if self.trials else f"{self.budget_seconds:g} seconds"

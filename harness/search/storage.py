@@ -1,0 +1,194 @@
+"""Where studies live, and what happens to the trials of a process that died.
+
+A journal file (default) is shared by processes of one machine, a database by machines. Either way a trial whose process
+is gone is run again with the parameters it had, so none is lost, and only its last try counts.
+"""
+
+import os
+import socket
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.storages import (
+    BaseStorage,
+    JournalStorage,
+    RDBStorage,
+    RetryHeartbeatStaleTrialCallback,
+    fail_stale_trials,
+)
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
+
+from harness.errors import SpecError
+
+WORKER = "worker"
+"""User attribute of a trial: the process that runs it."""
+
+HEARTBEAT_SECONDS = 30
+"""A process tells a database this often that its trial is alive; twice as long without a word, and it is dead."""
+
+
+class SharedStorage(Protocol):
+    """A storage that several processes may use for one study at the same time."""
+
+    storage: BaseStorage
+
+    def turn(self) -> AbstractContextManager[object]:
+        """Hold what must not change between looking at a study and claiming a new trial of it."""
+
+    def claim(self, trial: Trial) -> None:
+        """Mark a new trial as this process's and end the turn."""
+
+    def requeue_dead(self, study: Study) -> None:
+        """Queue the trials of dead processes again; called within a turn."""
+
+
+@contextmanager
+def open_storage(
+    url: str | None, folder: Path, name: str, heartbeat_seconds: int = HEARTBEAT_SECONDS
+) -> Iterator[SharedStorage]:
+    """The storage of a study: a database URL as Optuna takes it, or by default ``<name>.journal`` in the folder.
+
+    Raises:
+        SpecError: the folder can't be written, or the database can't be reached.
+    """
+    if url is not None:
+        yield DatabaseStorage(url, heartbeat_seconds)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = JournalFile(folder / f"{name}.journal")
+    except OSError as error:
+        raise SpecError(f"can't write studies to {folder}: {error}; choose another --results") from None
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+class JournalFile:
+    """A journal file; a process is alive as long as it holds its lock, which the system frees when it dies.
+
+    A trial of a dead process goes back to the queue under its own number, as if it had not been started.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # The system frees this lock when its holder is killed; Optuna's own is waited for, 30 s.
+        lock = FileLock(path.with_suffix(".journal.flock"))
+        self.storage: BaseStorage = JournalStorage(JournalFileBackend(str(path), lock))  # type: ignore[arg-type]
+        self._turn = FileLock(path.with_suffix(".lock"))
+        self._workers = path.with_suffix(".workers")
+        self._workers.mkdir(exist_ok=True)
+        self._me = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._alive = FileLock(self._workers / self._me)
+        self._alive.acquire()
+
+    def turn(self) -> AbstractContextManager[object]:
+        """One process at a time."""
+        return self._turn
+
+    def claim(self, trial: Trial) -> None:
+        """Mark the trial and let others have their turn."""
+        trial.set_user_attr(WORKER, self._me)
+        self._turn.release()
+
+    def requeue_dead(self, study: Study) -> None:
+        """A running trial without a mark is dead too: its process was killed in its turn, which is ours now."""
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not self._is_alive(trial.user_attrs.get(WORKER)):
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+    def _is_alive(self, worker: str | None) -> bool:
+        if worker is None:
+            return False
+        try:
+            with FileLock(self._workers / worker, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def close(self) -> None:
+        """Let go of this process's trials."""
+        self._alive.release()
+        (self._workers / self._me).unlink(missing_ok=True)
+
+
+class DatabaseStorage:
+    """A database; a process is alive as long as it sends heartbeats.
+
+    A trial of a dead process becomes FAIL, and a copy of it, with the same parameters, is queued.
+    """
+
+    def __init__(self, url: str, heartbeat_seconds: int) -> None:
+        self._retry = _quietly(RetryHeartbeatStaleTrialCallback)
+        self._grace_seconds = 2 * heartbeat_seconds
+        self._unclaimed_since: dict[int, float] = {}
+        self._database = self._connect(url, heartbeat_seconds)
+        self.storage: BaseStorage = self._database
+
+    def _connect(self, url: str, heartbeat_seconds: int) -> RDBStorage:
+        for attempt in reversed(range(3)):
+            try:
+                return _quietly(
+                    RDBStorage,
+                    url,
+                    heartbeat_interval=heartbeat_seconds,
+                    grace_period=self._grace_seconds,
+                    heartbeat_stale_trial_callback=self._retry,
+                )
+            except (ImportError, ArgumentError, OperationalError) as error:
+                raise SpecError(f"can't use --storage {masked(url)}: {error}") from None
+            except (IntegrityError, ProgrammingError):
+                # Another process is creating Optuna's tables at this moment.
+                if not attempt:
+                    raise
+                time.sleep(1)
+        raise AssertionError
+
+    def turn(self) -> AbstractContextManager[object]:
+        """No machine can keep others out: a trial too many is noticed after it is claimed, and dropped."""
+        return nullcontext()
+
+    def claim(self, trial: Trial) -> None:
+        """Send the first heartbeat, then mark the trial: one that is marked can always be found dead."""
+        self._database.record_heartbeat(trial._trial_id)
+        trial.set_user_attr(WORKER, f"{socket.gethostname()}-{os.getpid()}")
+
+    def requeue_dead(self, study: Study) -> None:
+        """Also those without a mark, which Optuna's heartbeats miss: killed before the first heartbeat."""
+        _quietly(fail_stale_trials, study)
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        now, unclaimed = time.monotonic(), [trial for trial in running if WORKER not in trial.user_attrs]
+        self._unclaimed_since = {t._trial_id: self._unclaimed_since.get(t._trial_id, now) for t in unclaimed}
+        for trial in unclaimed:
+            if now - self._unclaimed_since[trial._trial_id] > self._grace_seconds:
+                self._fail(study, trial)
+
+    def _fail(self, study: Study, trial: FrozenTrial) -> None:
+        with suppress(UpdateFinishedTrialError):
+            if self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
+                self._retry(study, trial)
+
+
+def masked(url: str) -> str:
+    """The URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
+def _quietly(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call something that Optuna calls experimental (heartbeats have been since 2.9)."""
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        return function(*arguments, **options)

@@ -1,0 +1,204 @@
+"""The Optuna study of one cell: method × task × base × quantization."""
+
+import math
+import time
+import warnings
+from datetime import datetime
+from pathlib import Path
+
+import optuna
+from filelock import FileLock
+from optuna.exceptions import ExperimentalWarning, TrialPruned
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from harness.search.objective import OUTCOME, evaluate, is_failed
+from harness.search.plan import Plan, RunTrial, make_plan
+from harness.search.record import StudyRecord, TrialRecord, TrialStatus
+from harness.search.samplers import make_pruner, make_sampler, max_trials
+from harness.search.spec import SearchSpec
+from harness.search.storage import SharedStorage, open_storage
+from harness.space import Space
+from harness.spec import RunSpec
+from harness.store import write_json
+
+POLL_SECONDS = 0.2
+"""Pause of a process that waits for the others' last trials."""
+
+
+def search(
+    spec: RunSpec,
+    search: SearchSpec,
+    results: Path = Path("results"),
+    *,
+    storage: str | None = None,
+    space: Space | None = None,
+    run_trial: RunTrial | None = None,
+) -> StudyRecord:
+    """Search one cell until its budget is spent; go on with its study if there is one.
+
+    A trial is completed when its runs ended or the pruner ended them; that is what counts against ``search.trials``. A
+    trial whose run diverged, ran out of memory or failed is told to Optuna as a complete but infeasible one with the
+    worst quality, which every sampler learns from and no best trial is chosen from; as many of them as ``trials`` end
+    the study too. An interrupted trial (exception, Ctrl-C, SIGKILL) is run again, here or in another process.
+
+    Args:
+        spec: The cell. Hyperparameters and a learning rate given here are not searched; its seed is not used.
+        search: Budget, sampler, pruner, objectives, seeds.
+        results: Folder of runs and studies.
+        storage: Database URL to share the study between machines; default: a journal file in ``results/studies``.
+        space: Instead of the method's own space and the learning rate.
+        run_trial: What runs a spec; default: ``harness.run``.
+
+    Raises:
+        SpecError: wrong input, an unusable storage, or a cell that is skipped, with its reason.
+    """
+    plan = make_plan(spec, search, space)
+    with open_storage(storage, results / "studies", plan.name) as shared:
+        study = optuna.create_study(
+            study_name=plan.name,
+            storage=shared.storage,
+            directions=["maximize" if name == "quality" else "minimize" for name in search.objectives],
+            sampler=make_sampler(search.sampler, search.seeds[0], plan.space, plan.default),
+            load_if_exists=True,
+        )
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names(list(search.objectives))
+        try:
+            Search(plan, study, shared, run_trial or _run_into(results)).run()
+        finally:
+            record = summarize(plan, study)
+            path = results / "studies" / f"{plan.name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_suffix(".json.lock")):
+                write_json(path, record.model_dump(mode="json"))
+    return record
+
+
+def _run_into(results: Path) -> RunTrial:
+    from harness.run import run
+
+    return lambda spec, on_validation: run(spec, results, on_validation=on_validation)
+
+
+class Interrupted(BaseException):
+    """Carries an exception past Optuna, which would mark the trial as finished: it stays running, and is retried."""
+
+
+class OneTooMany(Exception):
+    """Another machine claimed the last trial of the budget at the same moment."""
+
+
+class Search:
+    """The loop over trials."""
+
+    def __init__(self, plan: Plan, study: Study, shared: SharedStorage, run_trial: RunTrial) -> None:
+        self.plan = plan
+        self.study = study
+        self.shared = shared
+        self.run_trial = run_trial
+        self.n_trials = min(plan.search.trials or math.inf, max_trials(plan.search.sampler, plan.space))
+
+    def run(self) -> None:
+        """Run trials until the budget is spent."""
+        while True:
+            with self.shared.turn():
+                self.shared.requeue_dead(self.study)
+                trials = self.study.get_trials(deepcopy=False)
+                if self.is_spent(trials):
+                    return
+                if self.has_place(trials):
+                    self._run_one()
+                    continue
+            time.sleep(POLL_SECONDS)
+
+    def is_spent(self, trials: list[FrozenTrial]) -> bool:
+        """Whether nothing is left of the budget."""
+        n_failed = sum(map(is_failed, trials))
+        return (
+            sum(map(is_completed, trials)) >= self.n_trials
+            or n_failed >= self.n_trials
+            or self.seconds_left(trials) <= 0
+        )
+
+    def has_place(self, trials: list[FrozenTrial]) -> bool:
+        """Whether a trial may begin: one waits to be retried, or those that run leave room for another one."""
+        return any(trial.state == TrialState.WAITING for trial in trials) or n_places(trials) < self.n_trials
+
+    def seconds_left(self, trials: list[FrozenTrial]) -> float:
+        """Seconds of trials left, those of running ones counted until now; infinite with a budget of trials."""
+        budget = self.plan.search.budget_seconds or math.inf
+        return budget - sum(seconds(trial) for trial in trials if trial.state != TrialState.FAIL)
+
+    def _run_one(self) -> None:
+        self.study.pruner = make_pruner(self.plan.search.pruner, self.study)
+        try:
+            self.study.optimize(self._objective, n_trials=1, catch=(OneTooMany,))
+        except Interrupted as interrupted:
+            raise interrupted.__cause__ or interrupted from None
+
+    def _objective(self, trial: Trial) -> list[float]:
+        self.shared.claim(trial)
+        if n_places(self.study.get_trials(deepcopy=False)[: trial.number]) >= self.n_trials:
+            raise OneTooMany
+        try:
+            return evaluate(trial, self.plan, self.run_trial, self._check_time)
+        except TrialPruned:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            raise Interrupted from error
+
+    def _check_time(self) -> None:
+        if self.seconds_left(self.study.get_trials(deepcopy=False)) <= 0:
+            raise TrialPruned("the budget is spent")
+
+
+def is_completed(trial: FrozenTrial) -> bool:
+    """Whether a trial counts against the budget: it ended by itself or by the pruner, and did not fail."""
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not is_failed(trial)
+
+
+def n_places(trials: list[FrozenTrial]) -> int:
+    """How many trials of the budget are completed, running or waiting."""
+    return sum(is_completed(trial) or not trial.state.is_finished() for trial in trials)
+
+
+def seconds(trial: FrozenTrial) -> float:
+    """How long a trial ran, or has been running."""
+    if trial.datetime_start is None:
+        return 0.0
+    return ((trial.datetime_complete or datetime.now()) - trial.datetime_start).total_seconds()
+
+
+def summarize(plan: Plan, study: Study) -> StudyRecord:
+    """What is known of a study so far."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if is_completed(trial) or is_failed(trial)]
+    return StudyRecord(
+        name=plan.name,
+        spec=plan.spec,
+        search=plan.search,
+        metric=plan.metric,
+        trials=[_summarize_trial(trial) for trial in trials],
+        best=best_trials(study, trials),
+    )
+
+
+def _summarize_trial(trial: FrozenTrial) -> TrialRecord:
+    status: TrialStatus = "pruned" if trial.state == TrialState.PRUNED else "complete"
+    return TrialRecord(
+        number=trial.number,
+        status="failed" if is_failed(trial) else status,
+        params=trial.params,
+        values=trial.values or [],
+        seconds=seconds(trial),
+        **trial.user_attrs[OUTCOME],
+    )
+
+
+def best_trials(study: Study, trials: list[FrozenTrial]) -> list[int]:
+    """The number of the best trial, of equals the earliest; with several objectives, those of the Pareto front."""
+    if len(study.directions) > 1:
+        return sorted(trial.number for trial in study.best_trials)
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE and not is_failed(trial)]
+    sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+    return [max(finished, key=lambda trial: (sign * trial.values[0], -trial.number)).number] if finished else []
