@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,9 +17,21 @@ if TYPE_CHECKING:
 BaseKind = Literal["encoder", "decoder", "encoder_decoder"]
 
 
+class LinearShape(NamedTuple):
+    """A linear layer of a block: its name inside the block, its inputs and outputs."""
+
+    name: str
+    inputs: int
+    outputs: int
+
+
 @dataclass(frozen=True)
 class BaseInfo:
-    """What a method may know of a base before it is loaded (read from its configuration)."""
+    """What a method may know of a base before it is loaded (read from its configuration).
+
+    ``linears`` are the linear layers of one block (query, key, value, output, feed-forward, in this order); empty where
+    the family's layout is not known.
+    """
 
     kind: BaseKind
     quantization: Quantization
@@ -28,6 +40,7 @@ class BaseInfo:
     hidden_size: int
     has_mask_head: bool
     is_sentence_embedding: bool
+    linears: tuple[LinearShape, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,8 @@ class Scoring:
 class Method(BaseModel):
     """A way of adapting a base; the fields of a subclass are its hyperparameters with the published defaults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A default counts as given: 8 is 8.0 where a float is wanted, or equal settings would make two runs.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     source: ClassVar[str]
     """The paper, with its address."""
@@ -84,6 +98,13 @@ class Method(BaseModel):
     def unquantized_blocks(self, n_blocks: int) -> range:
         """Indices of the transformer blocks to load in full precision on a quantized base."""
         return range(0)
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """Parameters trained in the end, without the head, by formula; None where the budget is not a setting.
+
+        `check` compares them before anything has run.
+        """
+        return None
 
     def scoring(self) -> Scoring:
         """How language-model answers are scored; only methods that train nothing change it."""
