@@ -1,0 +1,59 @@
+"""``harness table``: records as a comparison."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from harness.cli.options import RESULTS, Results
+
+
+def table(
+    results: Results = RESULTS,
+    rows: Annotated[
+        str, typer.Option(help="Fields that make rows, comma-separated: method, base, method.rank, …")
+    ] = "",
+    columns: Annotated[str, typer.Option(help="Fields that make columns.")] = "",
+    compare: Annotated[
+        str, typer.Option(help="Fields along which cells compete; default: all but the setting's.")
+    ] = "",
+    where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric; default: each task's primary one.")] = None,
+    split: Annotated[Literal["test", "validation"], typer.Option(help="Split reported.")] = "test",
+    checkpoint: Annotated[
+        Literal["chosen", "last"], typer.Option(help="Chosen on validation, or the last.")
+    ] = "chosen",
+    costs: Annotated[
+        str, typer.Option(help="Of trainable_params, stored_bytes, peak_memory_bytes, train_seconds.")
+    ] = "",
+    family: Annotated[
+        Literal["table", "comparison"], typer.Option(help="Pairs over which Holm's correction runs.")
+    ] = "table",
+    mixed: Annotated[bool, typer.Option("--mixed", help="Show unlike data or devices, marked and untested.")] = False,
+    format: Annotated[Literal["md", "csv", "latex", "html"], typer.Option(help="Text format.")] = "md",
+) -> None:
+    """Compare the finished runs: mean ± interval over seeds, bold where nothing separates a cell from the best."""
+    from harness.compare.cells import make_layout, parse_where, select
+    from harness.compare.predictions import read_answers
+    from harness.compare.render import RENDERERS
+    from harness.compare.scores import Measure
+    from harness.compare.table import make_table
+    from harness.store import Store
+
+    store = Store(results)
+    records = select(store.records(), parse_where(where or []))
+    layout = make_layout(records, split_names(rows), split_names(columns), split_names(compare))
+    made = make_table(
+        records,
+        layout,
+        Measure(metric, split, checkpoint),
+        lambda run, split: read_answers(store.folder(run.run_id), split),
+        costs=split_names(costs),
+        family=family,
+        allow_mixed=mixed,
+    )
+    typer.echo(RENDERERS[format](made), nl=False)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated option."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

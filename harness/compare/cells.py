@@ -1,0 +1,249 @@
+"""Records grouped into cells, and the cells that compete in one comparison."""
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from harness.compare.predictions import Answers
+from harness.errors import SpecError, unknown
+from harness.record import Record
+
+AXES = {"method": "method.name", "task": "task.name", "base": "base.name", "quantization": "base.quantization"}
+"""Short names of the spec fields that tables are usually made of."""
+
+SETTING = ("task", "base", "quantization")
+"""Axes that methods are compared within, unless told otherwise."""
+
+Key = tuple[Any, ...]
+
+Read = Callable[[Record, str], Answers | None]
+"""A run's answers to a split, or None where it has none."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which fields make rows and columns, and along which of them cells compete.
+
+    A field is an axis (``method``), a spec field (``training.learning_rate``) or a record field
+    (``environment.accelerator``).
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    competing: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Row fields, then column fields."""
+        return self.rows + self.columns
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Fields on which all cells of a comparison agree."""
+        return tuple(field for field in self.fields if field not in self.competing)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one cell, one for each seed, in the order of the seeds."""
+
+    row: Key
+    column: Key
+    runs: tuple[Record, ...]
+
+    @cached_property
+    def ok(self) -> tuple[Record, ...]:
+        """The runs that ended well."""
+        return tuple(run for run in self.runs if run.status == "ok")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Cells that compete: they agree on the layout's shared fields."""
+
+    key: Key
+    cells: tuple[Cell, ...]
+
+
+def lookup(record: Record, field: str) -> Any:
+    """A field's value in a record, or None where the record has no such field."""
+    path = AXES.get(field, field).split(".")
+    value: Any = record.spec if hasattr(record.spec, path[0]) else record
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
+    return value
+
+
+def flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted names to plain values."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def device(record: Record) -> str:
+    """The accelerator a run used, or the processor's name."""
+    accelerator = str(record.environment.get("accelerator") or "cpu")
+    return str(record.environment.get("cpu") or "cpu") if accelerator == "cpu" else accelerator
+
+
+def parse_where(conditions: Iterable[str]) -> dict[str, list[Any]]:
+    """Field → allowed values, from ``field=value`` strings; the same field twice allows either value."""
+    allowed: defaultdict[str, list[Any]] = defaultdict(list)
+    for condition in conditions:
+        field, separator, text = condition.partition("=")
+        if not separator or not field:
+            raise SpecError(f"--where needs field=value, such as method=lora; got {condition!r}")
+        allowed[field] += [_value(text), text]
+    return dict(allowed)
+
+
+def _value(text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def select(records: Iterable[Record], where: dict[str, list[Any]]) -> list[Record]:
+    """Records with one of the allowed values in every field.
+
+    Raises:
+        SpecError: an unknown field, or no record is left; says which values there are.
+    """
+    found = list(records)
+    if not found:
+        raise SpecError("no finished run in the results folder; `harness run` or `harness suite` makes some")
+    check_fields(found, where)
+    for field, values in where.items():
+        kept = [record for record in found if lookup(record, field) in values]
+        if not kept:
+            there = sorted({str(lookup(record, field)) for record in found})
+            raise SpecError(f"no run has {field}={values[-1]}; there are {', '.join(there)}")
+        found = kept
+    return found
+
+
+def check_fields(records: Sequence[Record], fields: Iterable[str]) -> None:
+    """Raise SpecError for a field that no record has."""
+    for field in fields:
+        if all(lookup(record, field) is None for record in records):
+            there = {name for record in records for name in flatten(record.spec.model_dump(mode="json"))}
+            if field not in there:
+                raise unknown("field", field, {*AXES, *there})
+
+
+def make_layout(
+    records: Sequence[Record],
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    competing: Sequence[str] = (),
+) -> Layout:
+    """A layout that places every axis on which the records differ.
+
+    By default columns are tasks, rows are base, quantization (where they vary) and method, and cells compete along
+    everything but task, base and quantization.
+
+    Raises:
+        SpecError: an unknown field, or an axis that varies and is placed nowhere.
+    """
+    check_fields(records, [*rows, *columns, *competing])
+    varying = [axis for axis in AXES if len({lookup(record, axis) for record in records}) > 1]
+    columns = tuple(columns) or (("task",) if "task" not in rows else ("method",))
+    if not rows:
+        rows = tuple(axis for axis in ("task", "base", "quantization", "method") if axis not in columns)
+        rows = tuple(axis for axis in rows if axis in varying or axis == "method") or ("task",)
+    placed = tuple(rows) + columns
+    if missing := [axis for axis in varying if axis not in placed]:
+        raise SpecError(
+            f"the runs differ in {', '.join(missing)}: add it to --rows or --columns, or keep one value with --where"
+        )
+    if "task" in competing:
+        raise SpecError("results on different tasks can't be compared; leave task out of --compare")
+    if unplaced := [field for field in competing if field not in placed]:
+        raise SpecError(f"--compare {unplaced[0]} is neither in --rows nor in --columns ({', '.join(placed)})")
+    default = tuple(field for field in placed if field not in SETTING)
+    return Layout(tuple(rows), columns, tuple(competing) or default)
+
+
+def group(records: Iterable[Record], layout: Layout) -> list[Comparison]:
+    """The comparisons of a layout, and in each its cells; both sorted by their keys.
+
+    Raises:
+        SpecError: a cell holds runs whose specs differ in more than the seed.
+    """
+    cells: defaultdict[tuple[Key, Key], list[Record]] = defaultdict(list)
+    for record in records:
+        row = tuple(lookup(record, field) for field in layout.rows)
+        cells[row, tuple(lookup(record, field) for field in layout.columns)].append(record)
+    comparisons: defaultdict[Key, list[Cell]] = defaultdict(list)
+    for (row, column), runs in sorted(cells.items(), key=lambda item: sort_key(item[0][0] + item[0][1])):
+        _check_one_spec(runs, layout)
+        by_field = dict(zip(layout.fields, row + column, strict=True))
+        shared = tuple(by_field[field] for field in layout.shared)
+        comparisons[shared].append(Cell(row, column, _one_per_seed(runs)))
+    ordered = sorted(comparisons.items(), key=lambda item: sort_key(item[0]))
+    return [Comparison(key, tuple(cells)) for key, cells in ordered]
+
+
+def sort_key(key: Key) -> list[tuple[int, float, str]]:
+    """Numbers by size, then text; the precisions from full to low."""
+    quantizations = {"none": 0, "8bit": 1, "4bit": 2}
+    return [
+        (0, float(value), "") if isinstance(value, int | float) else (quantizations.get(value, 1), 0.0, str(value))
+        for value in key
+    ]
+
+
+def _check_one_spec(runs: Sequence[Record], layout: Layout) -> None:
+    first = runs[0].spec
+    if all(run.spec.model_copy(update={"seed": first.seed}) == first for run in runs):
+        return
+    flat = [flatten(run.spec.model_dump(mode="json")) for run in runs]
+    fields = sorted({name for spec in flat for name in spec} - {"seed"})
+    values = {field: {str(spec.get(field)) for spec in flat} for field in fields}
+    differing = {field: sorted(found) for field, found in values.items() if len(found) > 1}
+    cell = ", ".join(str(lookup(runs[0], field)) for field in layout.fields)
+    listed = "; ".join(
+        f"{field} ({', '.join(found[:6])}{', …' * (len(found) > 6)})" for field, found in differing.items()
+    )
+    field, found = next(iter(differing.items()))
+    raise SpecError(
+        f"the runs of cell ({cell}) differ in {listed}; keep one with --where {field}={found[0]}, "
+        f"or show each with --rows {','.join([*layout.rows, field])}"
+    )
+
+
+def _one_per_seed(runs: Iterable[Record]) -> tuple[Record, ...]:
+    """The newest run of each seed: an older one has other versions of the method, the task or the data."""
+    newest = {run.spec.seed: run for run in sorted(runs, key=lambda run: (run.finished_at, run.run_id))}
+    return tuple(newest[seed] for seed in sorted(newest))
+
+
+def find_mixed(comparison: Comparison, read: Read, split: str) -> list[str]:
+    """What the finished runs of a comparison should agree on and don't, one phrase each.
+
+    Training examples may differ between seeds (subsamples are seeded) but not between methods, so fingerprints are
+    compared seed by seed; the examples of the split that is reported may not differ at all.
+    """
+    runs = [run for cell in comparison.cells for run in cell.ok]
+    by_seed: defaultdict[int, set[str]] = defaultdict(set)
+    for run in runs:
+        by_seed[run.spec.seed].add(run.data.fingerprint)
+    kinds = {f"data fingerprints for seed {seed}": found for seed, found in sorted(by_seed.items())}
+    kinds["split protocols"] = {run.data.protocol for run in runs}
+    kinds["devices"] = {device(run) for run in runs}
+    mixed = [f"{kind} ({', '.join(sorted(found))})" for kind, found in kinds.items() if len(found) > 1]
+    by_fingerprint = {run.data.fingerprint: run for run in reversed(runs)}
+    answers = (
+        [found for run in by_fingerprint.values() if (found := read(run, split))] if len(by_fingerprint) > 1 else []
+    )
+    if not all(answers[0].same_examples(other) for other in answers[1:]):
+        mixed.append(f"{split} examples")
+    return mixed

@@ -1,0 +1,68 @@
+"""Answers to the test examples, as predictions.parquet holds them, aligned between runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One run's answers to one split, sorted by example id; all shapes are (N,).
+
+    Labels are int64, numbers float64; ids, texts and tuples of tags are objects.
+    """
+
+    example_ids: Array
+    targets: Array
+    predictions: Array
+
+    def same_examples(self, other: "Answers") -> bool:
+        """Whether both answer the same questions with the same targets."""
+        return np.array_equal(self.example_ids, other.example_ids) and np.array_equal(self.targets, other.targets)
+
+
+def read_answers(folder: Path, split: str = "test") -> Answers | None:
+    """The answers of a run's folder, or None where it has no predictions of that split.
+
+    Raises:
+        HarnessError: the file can't be read as predictions.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    path = folder / "predictions.parquet"
+    if not path.exists():
+        return None
+    columns = ["split", "example_id", "target", "prediction"]
+    try:
+        # A buffer and one thread: files are small, and this reads one in 0.4 ms instead of 0.8.
+        table = pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise HarnessError(f"{path} is not readable ({error}); delete its folder and run it again") from None
+    found = table.filter(pc.equal(table["split"], split))
+    found = found.take(pc.sort_indices(found["example_id"]))
+    return Answers(*(_to_array(found[name]) for name in columns[1:])) if len(found) else None
+
+
+def _to_array(column: Any) -> Array:
+    import pyarrow as pa
+
+    if pa.types.is_list(column.type):
+        values = np.empty(len(column), dtype=object)
+        values[:] = [tuple(value) for value in column.to_pylist()]
+        return values
+    return np.asarray(column.to_numpy())
+
+
+def stack(answers: Sequence[Answers]) -> Array:
+    """Predictions of several runs on the same examples, shape (runs, N)."""
+    return np.stack([run.predictions for run in answers])

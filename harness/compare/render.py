@@ -1,0 +1,194 @@
+"""A table as Markdown, CSV, LaTeX or HTML text, ending in a newline."""
+
+import csv
+import html
+import io
+from collections.abc import Callable, Iterable
+
+from harness.compare.table import Entry, Table
+
+NO_RUN = "–"
+
+UNITS = {"trainable_params": "", "stored_bytes": "B", "peak_memory_bytes": "B", "train_seconds": "s"}
+
+
+def format_cost(name: str, value: float) -> str:
+    """Three significant digits with a decimal prefix: 1.23M, 45.6kB, 78.9s."""
+    unit = UNITS[name]
+    if unit == "s":
+        return f"{value:,.1f}s"
+    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{prefix}{unit}" if value / size < 1000 else f"{value / size:,.0f}{prefix}{unit}"
+    return f"{value:.0f}{unit}"
+
+
+def format_entry(entry: Entry) -> str:
+    """Mean ± half-width (n) in percent, or the word."""
+    interval = entry.interval
+    if interval is None:
+        return entry.word or NO_RUN
+    width = "" if interval.half_width is None else f" ± {100 * interval.half_width:.1f}"
+    return f"{100 * interval.mean:.1f}{width} ({interval.n})"
+
+
+def _heads(table: Table) -> list[str]:
+    """One head for each column, its costs included: the column's values, then what is shown."""
+    heads = []
+    for column in table.columns:
+        name = " ".join(column.labels)
+        heads.append(f"{name} ({column.metric})" if column.metric else name)
+        heads += [f"{name} {cost}" if len(table.columns) > 1 else cost for cost in table.costs]
+    return heads
+
+
+def _texts(table: Table, entries: Iterable[Entry], render: Callable[[Entry], str]) -> list[str]:
+    """One text for each column of a row, its costs included."""
+    texts = []
+    for entry in entries:
+        texts.append(render(entry))
+        costs = [format_cost(name, value) for name, value in zip(table.costs, entry.costs, strict=False)]
+        texts += costs or [NO_RUN] * len(table.costs)
+    return texts
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table; footnotes are numbers in brackets."""
+
+    def escape(text: str) -> str:
+        return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+    def render(entry: Entry) -> str:
+        text = escape(format_entry(entry))
+        marks = "".join(f" [{number}]" for number in entry.notes)
+        return (f"**{text}**" if entry.is_best else text) + marks
+
+    heads = [*table.row_fields, *_heads(table)]
+    rules = ["---"] * len(table.row_fields) + ["---:"] * (len(heads) - len(table.row_fields))
+    rows = [[*map(escape, row.labels), *_texts(table, row.entries, render)] for row in table.rows]
+    lines = [f"| {' | '.join(cells)} |" for cells in [list(map(escape, heads)), rules, *rows]]
+    notes = [f"[{number}] {escape(note)}" for number, note in enumerate(table.notes, 1)]
+    return (
+        "\n".join([*lines, "", *(line + "  " for line in notes), *([""] if notes else []), *map(escape, table.footer)])
+        + "\n"
+    )
+
+
+def to_csv(table: Table) -> str:
+    """Numbers as fractions with full precision, five columns for each cell; notes and footer are comment lines (#)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    parts = ("mean", "half_width", "n_seeds", "is_best", "status", *table.costs)
+    heads = [" ".join(filter(None, [*column.labels, column.metric])) for column in table.columns]
+    writer.writerow([*table.row_fields, *(f"{head} {part}" for head in heads for part in parts)])
+    for row in table.rows:
+        writer.writerow([*row.labels, *(value for entry in row.entries for value in _csv_values(table, entry))])
+    notes = [f"[{number}] {note}" for number, note in enumerate(table.notes, 1)]
+    return out.getvalue() + "".join(
+        f"# {line}\n".replace("\n", " ").rstrip() + "\n" for line in (*notes, *table.footer)
+    )
+
+
+def _csv_values(table: Table, entry: Entry) -> list[object]:
+    marks = "".join(f" [{number}]" for number in entry.notes)
+    costs = entry.costs or [""] * len(table.costs)
+    if entry.interval is None:
+        return ["", "", "", "", (entry.word or "no run") + marks, *costs]
+    half_width = "" if entry.interval.half_width is None else entry.interval.half_width
+    return [entry.interval.mean, half_width, entry.interval.n, int(entry.is_best), "ok" + marks, *costs]
+
+
+LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "±": r"$\pm$",
+        "–": "--",
+        "…": r"\ldots{}",
+        "\n": " ",
+    }
+)
+
+
+def latex_escape(text: str) -> str:
+    """Text that means itself in LaTeX; letters outside of Latin-1 become question marks, which pdflatex can set."""
+    return "".join(char if ord(char) < 256 or ord(char) in LATEX else "?" for char in text).translate(LATEX)
+
+
+def to_latex(table: Table) -> str:
+    """A tabular with booktabs' rules, and its notes as a paragraph below; goes into a table environment."""
+
+    def render(entry: Entry) -> str:
+        text = latex_escape(format_entry(entry))
+        marks = ",".join(map(str, entry.notes))
+        return (rf"\textbf{{{text}}}" if entry.is_best else text) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+
+    heads = map(latex_escape, [*table.row_fields, *_heads(table)])
+    rows = [[*map(latex_escape, row.labels), *_texts(table, row.entries, render)] for row in table.rows]
+    n_right = len(table.columns) * (1 + len(table.costs))
+    notes = [rf"\textsuperscript{{{number}}} {latex_escape(note)}" for number, note in enumerate(table.notes, 1)]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{{'l' * len(table.row_fields)}{'r' * n_right}}}",
+        r"\toprule",
+        rf"{' & '.join(heads)} \\",
+        r"\midrule",
+        *(rf"{' & '.join(cells)} \\" for cells in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        "",
+        r"\smallskip",
+        r"{\footnotesize\noindent",
+        *(rf"{line}\par" for line in [*notes, *map(latex_escape, table.footer)]),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_html(table: Table) -> str:
+    """A table element and its notes, without a page around them."""
+
+    def render(entry: Entry) -> str:
+        text = html.escape(format_entry(entry))
+        marks = ",".join(map(str, entry.notes))
+        return (f"<strong>{text}</strong>" if entry.is_best else text) + (f"<sup>{marks}</sup>" if marks else "")
+
+    heads = [*table.row_fields, *_heads(table)]
+    rows = [
+        [*(f"<th scope=row>{html.escape(label)}</th>" for label in row.labels)]
+        + [f"<td>{text}</td>" for text in _texts(table, row.entries, render)]
+        for row in table.rows
+    ]
+    lines = [
+        '<table class="comparison">',
+        f"<thead><tr>{''.join(f'<th scope=col>{html.escape(head)}</th>' for head in heads)}</tr></thead>",
+        "<tbody>",
+        *(f"<tr>{''.join(cells)}</tr>" for cells in rows),
+        "</tbody>",
+        "</table>",
+        '<ol class="notes">' if table.notes else "",
+        *(f"<li>{html.escape(note)}</li>" for note in table.notes),
+        "</ol>" if table.notes else "",
+        *(f'<p class="footer">{html.escape(line)}</p>' for line in table.footer),
+    ]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+RENDERERS: dict[str, Callable[[Table], str]] = {
+    "md": to_markdown,
+    "csv": to_csv,
+    "latex": to_latex,
+    "html": to_html,
+}

@@ -1,0 +1,63 @@
+"""Which number of a record is compared, and the cells that have it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from harness.compare.cells import Cell, Comparison
+from harness.compare.statistics import Interval, mean_interval
+from harness.record import Record
+
+Split = Literal["test", "validation"]
+Checkpoint = Literal["chosen", "last"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric (None: each task's primary one) of a split, at the checkpoint chosen on validation or at the last."""
+
+    metric: str | None = None
+    split: Split = "test"
+    checkpoint: Checkpoint = "chosen"
+
+    def of(self, run: Record) -> float | None:
+        """The value in a record, or None where it has none."""
+        values = run.metrics if self.checkpoint == "chosen" else run.metrics_last
+        return values.get(f"{self.split}/{self.metric or run.primary_metric}")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A cell, and its metric by seed for the runs that have one."""
+
+    cell: Cell
+    metric: str
+    scores: Mapping[int, float]
+
+    @property
+    def runs(self) -> list[Record]:
+        """The runs behind the scores, in the same order."""
+        return [run for run in self.cell.ok if run.spec.seed in self.scores]
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Mean over the seeds, with its interval."""
+        return mean_interval(list(self.scores.values()))
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return float(np.mean(list(self.scores.values())))
+
+
+def score_cells(comparison: Comparison, measure: Measure) -> list[Scored]:
+    """The cells of a comparison that have the metric."""
+    result = []
+    for cell in comparison.cells:
+        scores = {run.spec.seed: value for run in cell.ok if (value := measure.of(run)) is not None}
+        if scores:
+            result.append(Scored(cell, measure.metric or cell.ok[0].primary_metric, scores))
+    return result

@@ -1,0 +1,196 @@
+"""A table of records: what its text formats have in common. Imports no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.cells import Cell, Comparison, Key, Layout, Read, find_mixed, group, sort_key
+from harness.compare.footer import format_seeds, make_footer
+from harness.compare.pareto import costs_of
+from harness.compare.scores import Measure, Scored, score_cells
+from harness.compare.statistics import Interval
+from harness.compare.ties import Family, tie_groups
+from harness.errors import SpecError
+from harness.record import Record
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one cell shows: an interval, or a word in its place; the numbers of its footnotes."""
+
+    interval: Interval | None = None
+    word: str = ""
+    is_best: bool = False
+    notes: tuple[int, ...] = ()
+    costs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """The values of the row fields, and an entry for each column."""
+
+    labels: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values of the column fields, and the metric shown."""
+
+    labels: tuple[str, ...]
+    metric: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table before it is written in some format; footnotes are numbered from 1."""
+
+    row_fields: tuple[str, ...]
+    columns: tuple[Column, ...]
+    costs: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    footer: tuple[str, ...]
+
+
+def make_table(
+    records: Sequence[Record],
+    layout: Layout,
+    measure: Measure,
+    read: Read,
+    costs: Sequence[str] = (),
+    family: Family = "table",
+    allow_mixed: bool = False,
+) -> Table:
+    """The table of a layout.
+
+    Args:
+        records: At least one.
+        layout: Its rows, its columns and what competes.
+        measure: The number shown.
+        read: Gives a run's predictions.
+        costs: Names of ``pareto.COSTS``, shown beside the metric.
+        family: What Holm's correction runs over.
+        allow_mixed: Show comparisons of unlike runs, marked and untested, instead of refusing.
+
+    Raises:
+        SpecError: a cell with several specs; a comparison that mixes data, protocols or devices; an unknown metric.
+    """
+    comparisons = group(records, layout)
+    mixed = [find_mixed(comparison, read, measure.split) for comparison in comparisons]
+    if any(mixed) and not allow_mixed:
+        raise SpecError(_mixed_message(comparisons, mixed))
+    scored = [score_cells(comparison, measure) for comparison in comparisons]
+    if not any(scored):
+        check_metric(records, measure)
+    # Predictions are those of the chosen checkpoint: nothing can be tested about the last one.
+    is_tested = [not problems and measure.checkpoint == "chosen" for problems in mixed]
+    verdicts, n_pairs = tie_groups(
+        [cells if tested else [] for cells, tested in zip(scored, is_tested, strict=True)], read, measure.split, family
+    )
+    notes: list[str] = []
+    entries: dict[tuple[Key, Key], Entry] = {}
+    for comparison, cells, verdict, problems in zip(comparisons, scored, verdicts, mixed, strict=True):
+        found = {
+            id(one.cell): (one, place in verdict.tied, verdict.untested.get(place)) for place, one in enumerate(cells)
+        }
+        for cell in comparison.cells:
+            one, is_best, untested = found.get(id(cell), (None, False, None))
+            reasons = _reasons(cell, one, measure, untested, problems)
+            entries[cell.row, cell.column] = Entry(
+                interval=one.interval if one else None,
+                word="" if one else _word(cell),
+                is_best=is_best,
+                notes=tuple(_number(reason, notes) for reason in reasons),
+                costs=mean_costs(cell, costs),
+            )
+    metrics = {one.cell.column: one.metric for cells in scored for one in cells}
+    footer = make_footer(records, layout, measure, costs, family, n_pairs)
+    return _arrange(entries, metrics, layout, tuple(costs), tuple(notes), footer)
+
+
+def _mixed_message(comparisons: Sequence[Comparison], mixed: Sequence[Sequence[str]]) -> str:
+    lines = [
+        f"comparison {', '.join(map(str, comparison.key)) or 'of all cells'} mixes {problem}"
+        for comparison, problems in zip(comparisons, mixed, strict=True)
+        for problem in problems
+    ]
+    listed = lines[:10] + ([f"… and {len(lines) - 10} more"] if len(lines) > 10 else [])
+    return "\n".join(
+        [*listed, "keep one kind with --where (such as data.fingerprint=…), or pass --mixed to show them untested"]
+    )
+
+
+def check_metric(records: Sequence[Record], measure: Measure) -> None:
+    """Raise SpecError if finished runs exist and none has the metric."""
+    there = {name for run in records for name in run.metrics}
+    if there:
+        asked = f"{measure.split}/{measure.metric or records[0].primary_metric}"
+        at_last = " at the last checkpoint" if measure.checkpoint == "last" else ""
+        raise SpecError(f"no run has the metric {asked!r}{at_last}; the runs have {', '.join(sorted(there))}")
+
+
+def _number(text: str, notes: list[str]) -> int:
+    """The number of a footnote, added if it is new."""
+    if text not in notes:
+        notes.append(text)
+    return notes.index(text) + 1
+
+
+def _word(cell: Cell) -> str:
+    """What stands in place of a number."""
+    return "no metric" if cell.ok else cell.runs[-1].status.replace("_", " ")
+
+
+def _reasons(
+    cell: Cell, scored: Scored | None, measure: Measure, untested: str | None, problems: Sequence[str]
+) -> list[str]:
+    """The footnotes of a cell."""
+    reasons = _status_reasons(cell)
+    if cell.ok and not scored:
+        reasons.append(f"no {measure.split} metric at the {measure.checkpoint} checkpoint")
+    if untested:
+        reasons.append(untested)
+    return reasons + [f"mixes {problem}: not compared" for problem in problems if cell.ok]
+
+
+def _status_reasons(cell: Cell) -> list[str]:
+    """One sentence for each way in which runs of the cell did not end well."""
+    seeds: dict[str, list[int]] = {}
+    for run in cell.runs:
+        if run.status != "ok":
+            status = run.status.replace("_", " ")
+            seeds.setdefault(f"{status}: {run.reason}" if run.reason else status, []).append(run.spec.seed)
+    if len(seeds) == 1 and not cell.ok:
+        return list(seeds)
+    return [f"seed {format_seeds(found)} {reason}" for reason, found in seeds.items()]
+
+
+def mean_costs(cell: Cell, names: Sequence[str]) -> tuple[float, ...]:
+    """The named costs, averaged over the finished runs; empty where there is none."""
+    return tuple(np.mean([costs_of(run, names) for run in cell.ok], axis=0).tolist()) if names and cell.ok else ()
+
+
+def _arrange(
+    entries: dict[tuple[Key, Key], Entry],
+    metrics: dict[Key, str],
+    layout: Layout,
+    costs: tuple[str, ...],
+    notes: tuple[str, ...],
+    footer: tuple[str, ...],
+) -> Table:
+    rows = sorted({row for row, _ in entries}, key=sort_key)
+    columns = sorted({column for _, column in entries}, key=sort_key)
+    return Table(
+        row_fields=layout.rows,
+        columns=tuple(Column(_labels(column), metrics.get(column, "")) for column in columns),
+        costs=costs,
+        rows=tuple(Row(_labels(row), tuple(entries.get((row, column), Entry()) for column in columns)) for row in rows),
+        notes=notes,
+        footer=footer,
+    )
+
+
+def _labels(key: Key) -> tuple[str, ...]:
+    return tuple("" if value is None else str(value) for value in key)
