@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.checkpoint import check_fits, read_tensors
 from harness.errors import SpecError, unknown
-from harness.method import Context, Method
+from harness.method import BaseInfo, Context, LinearShape, Method
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel, TaskType
@@ -94,6 +94,13 @@ def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
         if not any(_ends_with(name, choice) for name in names):
             raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names})
     return [name for name in names if any(_ends_with(name, choice) for choice in chosen)]
+
+
+def target_shapes(base: BaseInfo, chosen: Sequence[str] | None) -> list[LinearShape]:
+    """The linear layers that ``target_names`` gives, of one block and with their sizes; empty where not known."""
+    return [
+        shape for shape in base.linears if chosen is None or any(_ends_with(shape.name, choice) for choice in chosen)
+    ]
 
 
 def _ends_with(name: str, ending: str) -> bool:

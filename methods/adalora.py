@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, model_validator
 
 from harness.errors import SpecError
-from harness.method import Context
-from harness.peft_method import ADAPTER, PeftMethod, target_names
+from harness.method import BaseInfo, Context
+from harness.peft_method import ADAPTER, PeftMethod, target_names, target_shapes
 from harness.space import Choice, Range, Space
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ class AdaLoRA(PeftMethod):
 
         model.peft_config[ADAPTER].rank_pattern = AdaLoraConfig.from_pretrained(folder).rank_pattern
         super().load(model, folder)
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """target_rank (in + out + 1) for every adapted layer, as the average rank is target_rank in the end."""
+        shapes = target_shapes(base, self.target_modules)
+        return base.n_blocks * sum(self.target_rank * (n_in + n_out + 1) for _, n_in, n_out in shapes) or None
 
     def space(self) -> Space:
         """Budget, scale and regularization of the update; every target rank lies below the default init_rank."""

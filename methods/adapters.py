@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.method import Context, Method
+from harness.method import BaseInfo, Context, Method
 from harness.space import Choice, Space
 
 if TYPE_CHECKING:
@@ -67,11 +67,14 @@ class Adapters(Method):
         """W_down, f, W_up."""
         from torch import nn
 
-        width = self.width or max(1, int(hidden_size / self.reduction_factor))
+        width = self._width(hidden_size)
         up = nn.Linear(width, hidden_size)
         nn.init.zeros_(up.weight)
         nn.init.zeros_(up.bias)
         return nn.Sequential(nn.Linear(hidden_size, width), nn.SiLU() if self.placement == "houlsby" else nn.ReLU(), up)
+
+    def _width(self, hidden_size: int) -> int:
+        return self.width or max(1, int(hidden_size / self.reduction_factor))
 
     def _add(self, adapter: "nn.Module", sub_layer: "SubLayer", residuals: "list[Tensor]") -> Callable[..., Any]:
         """A hook that turns h into h + A(z); some attentions return h as the first of a tuple."""
@@ -94,6 +97,14 @@ class Adapters(Method):
     @property
     def _scale(self) -> float:
         return 4.0 if self.placement == "parallel" else 1.0
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """2 D w + D + w for each adapter of width w; houlsby has two in a block."""
+        if base.kind == "encoder_decoder":
+            return None
+        width = self._width(base.hidden_size)
+        n_adapters = base.n_blocks * (2 if self.placement == "houlsby" else 1)
+        return n_adapters * (2 * base.hidden_size * width + base.hidden_size + width)
 
     def space(self) -> Space:
         """Placement and size."""

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.method import Context
-from harness.peft_method import PeftMethod, target_names
+from harness.method import BaseInfo, Context
+from harness.peft_method import PeftMethod, target_names, target_shapes
 from harness.space import Choice, Range, Space
 
 if TYPE_CHECKING:
@@ -47,6 +47,12 @@ class LoRA(PeftMethod):
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,
         )
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """R (in + out) for every adapted layer; DoRA adds a magnitude for each output."""
+        shapes = target_shapes(base, self.target_modules)
+        sizes = [self.rank * (n_in + n_out) + self.use_dora * n_out for _, n_in, n_out in shapes]
+        return base.n_blocks * sum(sizes) or None
 
     def space(self) -> Space:
         """Size, scale and regularization of the update."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from harness.errors import SpecError
-from harness.method import Context
+from harness.method import BaseInfo, Context
 from harness.peft_method import ADAPTER, PeftMethod
 from harness.space import Choice, Space
 
@@ -57,6 +57,13 @@ class PrefixTuning(PeftMethod):
             SpecError: always.
         """
         raise SpecError("prefix changes no weights that could be merged; export the adapter instead")
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """A key and a value in every block for each virtual token; the network that makes them is not kept."""
+        if not base.linears:
+            return None
+        key_size = base.linears[1].outputs
+        return self.n_virtual_tokens * base.n_blocks * 2 * key_size
 
     def space(self) -> Space:
         """Length and parametrization of the prefix."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bases.package import PACKAGE_BASES, snapshot_of
+from harness.bases.shapes import linear_shapes
 from harness.errors import SourceError, nearest
 from harness.method import BaseInfo, BaseKind
 from harness.spec import Quantization
@@ -59,6 +60,7 @@ def base_info(name: str, quantization: Quantization) -> BaseInfo:
         hidden_size=_first(config, "hidden_size", "d_model", "n_embd", "dim"),
         has_mask_head=architecture.endswith(("ForMaskedLM", "ForPreTraining")),
         is_sentence_embedding=is_sentence,
+        linears=linear_shapes(config),
     )
 
 

