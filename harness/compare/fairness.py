@@ -167,23 +167,36 @@ def _few_seeds(suite: Suite) -> Iterator[Finding]:
 
 
 def check_params(cells: Iterable[Cell], records: Iterable[Record]) -> Iterator[Finding]:
-    """Findings about trained parameters, as measured in the runs so far (task heads left out)."""
-    labels = {(cell.spec.base.name, cell.spec.method): cell.label for cell in cells}
+    """Findings about trained parameters, heads left out: measured in runs so far, else by formula."""
+    measured = {
+        (record.spec.base.name, _method_key(record.spec)): record.params for record in records if record.status == "ok"
+    }
     params: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for record in records:
-        base, trained = record.spec.base.name, record.params.trainable_final - record.params.head
-        label = labels.get((base, record.spec.method))
-        if label and 0 < 100 * trained < EFFICIENT_PERCENT * record.params.total:
-            params[base][label] = trained
+    for cell in cells:
+        base = cell.spec.base.name
+        known = measured.get((base, _method_key(cell.spec)))
+        trained = known.trainable_final - known.head if known else _expected_params(cell.spec)
+        if trained and not (known and 100 * trained > EFFICIENT_PERCENT * known.total):
+            params[base][cell.label] = trained
     for base, by_label in params.items():
         if max(by_label.values()) > PARAMS_RATIO * min(by_label.values()):
             yield Finding(
                 "unequal_params",
                 f"trained parameters on {base} differ more than {PARAMS_RATIO}-fold between parameter-efficient "
-                "methods, in the runs so far: " + "; ".join(f"{label} {n:,}" for label, n in by_label.items()),
+                "methods: " + "; ".join(f"{label} {n:,}" for label, n in by_label.items()),
                 "a larger budget can fit more and costs more: the difference is not one of methods",
                 "choose ranks, widths and prefix lengths that train about equally many parameters",
             )
+
+
+def _method_key(spec: RunSpec) -> str:
+    return spec.method.model_dump_json()
+
+
+def _expected_params(spec: RunSpec) -> int | None:
+    from harness.bases.info import base_info
+
+    return registry.make_method(spec.method).expected_params(base_info(spec.base.name, spec.base.quantization))
 
 
 def check_fingerprints(cells: Iterable[Cell], records: Iterable[Record]) -> Iterator[Finding]:
