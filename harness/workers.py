@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +18,9 @@ from harness.plan import RETRIED
 from harness.record import Record
 from harness.spec import BaseSpec, RunSpec
 from harness.store import Store
+
+STOP_SECONDS = 2.0
+"""How long a worker that is told to end may take."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,7 @@ def run_jobs(jobs: list[Job], results: Path, n_workers: int) -> Generator[Event,
             for worker in _answered(workers):
                 yield Event(*worker.collect())
     finally:
-        for worker in workers:
-            worker.stop()
+        _stop(workers)
 
 
 def available_cores() -> int:
@@ -79,6 +83,18 @@ def _answered(workers: list["Worker"]) -> list["Worker"]:
     """Wait until at least one busy worker has answered or died; those workers."""
     ready = wait([worker.connection for worker in workers if worker.job])
     return [worker for worker in workers if worker.connection in ready]
+
+
+def _stop(workers: list["Worker"]) -> None:
+    """End the processes, whatever they are doing: a run leaves either a whole record or none."""
+    for worker in workers:
+        worker.process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+        worker.process.kill()
+        worker.process.join()
+        worker.connection.close()
 
 
 class Worker:
@@ -118,12 +134,6 @@ class Worker:
             record = self._failure(job, reason or "the run ended without a record")
         return job, record
 
-    def stop(self) -> None:
-        """End the process, whatever it is doing: a run leaves either a whole record or none."""
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
-
     def _failure(self, job: Job, reason: str) -> Record:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         record = Record(
@@ -156,6 +166,7 @@ def _serve(connection: Connection, results: Path, threads: int) -> None:
     # Read by OpenMP, MKL and the tokenizers when they are first imported, which is below.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = str(threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
     from harness.run import run
 
