@@ -33,7 +33,7 @@ def table(
 ) -> None:
     """Compare the finished runs: mean ± interval over seeds, bold where nothing separates a cell from the best."""
     from harness.compare.cells import make_layout, parse_where, select
-    from harness.compare.predictions import read_answers
+    from harness.compare.predictions import reader
     from harness.compare.render import RENDERERS
     from harness.compare.scores import Measure
     from harness.compare.table import make_table
@@ -46,7 +46,7 @@ def table(
         records,
         layout,
         Measure(metric, split, checkpoint),
-        lambda run, split: read_answers(store.folder(run.run_id), split),
+        reader(store),
         costs=split_names(costs),
         family=family,
         allow_mixed=mixed,

@@ -2,12 +2,12 @@
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from harness.compare.predictions import Answers
+from harness.compare.predictions import Read
 from harness.errors import SpecError, unknown
 from harness.record import Record
 
@@ -18,9 +18,6 @@ SETTING = ("task", "base", "quantization")
 """Axes that methods are compared within, unless told otherwise."""
 
 Key = tuple[Any, ...]
-
-Read = Callable[[Record, str], Answers | None]
-"""A run's answers to a split, or None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +221,25 @@ def _one_per_seed(runs: Iterable[Record]) -> tuple[Record, ...]:
     """The newest run of each seed: an older one has other versions of the method, the task or the data."""
     newest = {run.spec.seed: run for run in sorted(runs, key=lambda run: (run.finished_at, run.run_id))}
     return tuple(newest[seed] for seed in sorted(newest))
+
+
+def find_all_mixed(comparisons: Sequence[Comparison], read: Read, split: str, allow: bool) -> list[list[str]]:
+    """What each comparison mixes.
+
+    Raises:
+        SpecError: one mixes something, and that is not allowed.
+    """
+    mixed = [find_mixed(comparison, read, split) for comparison in comparisons]
+    lines = [
+        f"comparison ({', '.join(map(str, comparison.key))}) mixes {problem}"
+        for comparison, problems in zip(comparisons, mixed, strict=True)
+        for problem in problems
+    ]
+    if lines and not allow:
+        more = [f"… and {len(lines) - 10} more"] if len(lines) > 10 else []
+        remedy = "keep one kind with --where (such as data.fingerprint=…), or pass --mixed to show them untested"
+        raise SpecError("\n".join([*lines[:10], *more, remedy]))
+    return mixed
 
 
 def find_mixed(comparison: Comparison, read: Read, split: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Answers to the test examples, as predictions.parquet holds them, aligned between runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import HarnessError
+from harness.record import Record
+from harness.store import Store
 
 Array = NDArray[Any]
 
@@ -29,7 +31,16 @@ class Answers:
         return np.array_equal(self.example_ids, other.example_ids) and np.array_equal(self.targets, other.targets)
 
 
-def read_answers(folder: Path, split: str = "test") -> Answers | None:
+Read = Callable[[Record, str], Answers | None]
+"""A run's answers to a split, or None where it has none."""
+
+
+def reader(store: Store) -> Read:
+    """Reads the answers of a store's runs."""
+    return lambda run, split: read_answers(store.folder(run.run_id), split)
+
+
+def read_answers(folder: Path, split: str) -> Answers | None:
     """The answers of a run's folder, or None where it has no predictions of that split.
 
     Raises:

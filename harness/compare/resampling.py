@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from harness.compare.predictions import Array
 from harness.compare.statistics import Floats
-from harness.metrics import compute
+from harness.metrics import _tags, compute
 
 N_RESAMPLES = 1000
 """Gives a variance a relative standard error of 4.5 %."""
@@ -141,6 +141,52 @@ def resample_ranks(values: Array, counts: NDArray[np.float32]) -> Floats:
     return np.asarray(mid_rank[:, group])
 
 
+def _mean_of_examples(metric: str) -> Score:
+    """A metric that is the mean of its values on single examples."""
+
+    def score(targets: Array, predictions: Array, counts: NDArray[np.float32]) -> Floats:
+        values = [[compute(metric, [t], [p]) for t, p in zip(targets, run, strict=True)] for run in predictions]
+        return counts.astype(float) @ np.array(values).T / len(targets)
+
+    return score
+
+
+def _span_f1(targets: Array, predictions: Array, counts: NDArray[np.float32]) -> Floats:
+    spans = _spans(targets)
+
+    def of_run(run: Array) -> Floats:
+        found = _spans(run)
+        per_example = np.array([(len(t & p), len(t), len(p)) for t, p in zip(spans, found, strict=True)], dtype=float)
+        hits, of_target, of_prediction = (counts.astype(float) @ per_example).T
+        return _ratio(2 * hits, of_target + of_prediction)
+
+    return np.stack([of_run(run) for run in predictions], axis=1)
+
+
+def _spans(sequences: Array) -> list[set[tuple[str, int, int]]]:
+    """The spans of each example: type, first and last token."""
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    return [set(get_entities(tags)) for tags in _tags(sequences)]
+
+
+def _sacrebleu(name: str) -> Score:
+    """BLEU or chrF from sums of sacreBLEU's sufficient statistics, as its own bootstrap computes them."""
+
+    def score(targets: Array, predictions: Array, counts: NDArray[np.float32]) -> Floats:
+        from sacrebleu.metrics import BLEU, CHRF
+
+        metric = {"bleu": BLEU, "chrf": CHRF}[name]()
+        columns = []
+        for run in predictions:
+            statistics = metric._extract_corpus_statistics(list(run), [list(targets)])
+            sums = counts.astype(float) @ np.array(statistics, dtype=float)
+            columns.append([metric._compute_score_from_stats(row.astype(int).tolist()).score / 100 for row in sums])
+        return np.array(columns).T
+
+    return score
+
+
 FAST: dict[str, Score] = {
     "accuracy": _accuracy,
     "mcc": _by_class(_mcc),
@@ -148,5 +194,10 @@ FAST: dict[str, Score] = {
     "macro_f1": _by_class(_macro_f1),
     "pearson": _pearson,
     "spearman": _spearman,
+    "span_f1": _span_f1,
+    "exact_match": _accuracy,
+    "bleu": _sacrebleu("bleu"),
+    "chrf": _sacrebleu("chrf"),
+    **{name: _mean_of_examples(name) for name in ("rouge1", "rouge2", "rougeL")},
 }
-"""Metrics with a formula over counts; the others are recomputed on every resample."""
+"""Metrics with a formula over counts; a metric without one is recomputed on every resample."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.cells import Cell, Comparison, Key, Layout, Read, find_mixed, group, sort_key
+from harness.compare.cells import Cell, Key, Layout, find_all_mixed, group, sort_key
 from harness.compare.footer import format_seeds, make_footer
 from harness.compare.pareto import costs_of
+from harness.compare.predictions import Read
 from harness.compare.scores import Measure, Scored, score_cells
 from harness.compare.statistics import Interval
 from harness.compare.ties import Family, tie_groups
@@ -78,9 +79,7 @@ def make_table(
         SpecError: a cell with several specs; a comparison that mixes data, protocols or devices; an unknown metric.
     """
     comparisons = group(records, layout)
-    mixed = [find_mixed(comparison, read, measure.split) for comparison in comparisons]
-    if any(mixed) and not allow_mixed:
-        raise SpecError(_mixed_message(comparisons, mixed))
+    mixed = find_all_mixed(comparisons, read, measure.split, allow_mixed)
     scored = [score_cells(comparison, measure) for comparison in comparisons]
     if not any(scored):
         check_metric(records, measure)
@@ -108,18 +107,6 @@ def make_table(
     metrics = {one.cell.column: one.metric for cells in scored for one in cells}
     footer = make_footer(records, layout, measure, costs, family, n_pairs)
     return _arrange(entries, metrics, layout, tuple(costs), tuple(notes), footer)
-
-
-def _mixed_message(comparisons: Sequence[Comparison], mixed: Sequence[Sequence[str]]) -> str:
-    lines = [
-        f"comparison {', '.join(map(str, comparison.key)) or 'of all cells'} mixes {problem}"
-        for comparison, problems in zip(comparisons, mixed, strict=True)
-        for problem in problems
-    ]
-    listed = lines[:10] + ([f"… and {len(lines) - 10} more"] if len(lines) > 10 else [])
-    return "\n".join(
-        [*listed, "keep one kind with --where (such as data.fingerprint=…), or pass --mixed to show them untested"]
-    )
 
 
 def check_metric(records: Sequence[Record], measure: Measure) -> None:

@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from harness.compare.cells import Read
 from harness.compare.difference import Difference, Resampled, difference, seeds_only_p, shared_seeds
-from harness.compare.predictions import Answers, stack
+from harness.compare.predictions import Answers, Read, stack
 from harness.compare.resampling import bootstrap_scores
 from harness.compare.scores import Scored, Split
 from harness.compare.statistics import LEVEL, holm

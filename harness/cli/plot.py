@@ -1,0 +1,113 @@
+"""``harness plot``: figures from records, in a file whose suffix says png, pdf or svg."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from harness.cli.options import RESULTS, Results
+from harness.cli.table import split_names
+
+if TYPE_CHECKING:
+    from harness.compare.cells import Comparison, Layout
+    from harness.compare.predictions import Read
+
+plot = typer.Typer(help="Draw figures of the finished runs.", no_args_is_help=True)
+
+Where = Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")]
+Compare = Annotated[str, typer.Option(help="Fields along which cells compete, comma-separated.")]
+Metric = Annotated[str | None, typer.Option(help="Metric; default: each task's primary one.")]
+Mixed = Annotated[bool, typer.Option("--mixed", help="Draw unlike data or devices together.")]
+Out = Annotated[Path, typer.Option(help="File to write: .png, .pdf or .svg.")]
+
+
+@plot.command()
+def pareto(
+    results: Results = RESULTS,
+    cost: Annotated[
+        Literal["trainable_params", "stored_bytes", "peak_memory_bytes", "train_seconds"],
+        typer.Option(help="Horizontal axis."),
+    ] = "trainable_params",
+    metric: Metric = None,
+    split: Annotated[Literal["test", "validation"], typer.Option(help="Split reported.")] = "test",
+    where: Where = None,
+    compare: Compare = "",
+    mixed: Mixed = False,
+    out: Out = Path("pareto.png"),
+) -> None:
+    """Quality against a cost: intervals over seeds, the Pareto front, and the probability of being on it."""
+    from harness.compare.panels import pareto_panel
+    from harness.compare.plots import pareto_figure, save
+    from harness.compare.scores import Measure
+
+    layout, comparisons, read = _comparisons(results, where, compare, split, mixed)
+    panels = [pareto_panel(comparison, layout, Measure(metric, split), cost, read) for comparison in comparisons]
+    save(pareto_figure(panels, cost.replace("_", " "), f"{split} {metric or 'primary metric'} (percent)"), out)
+    typer.echo(out)
+
+
+@plot.command()
+def curves(
+    results: Results = RESULTS,
+    y: Annotated[
+        str | None, typer.Option(help="Column of the curves; default: the primary metric on validation.")
+    ] = None,
+    x: Annotated[Literal["step", "seconds"], typer.Option(help="Horizontal axis.")] = "step",
+    where: Where = None,
+    compare: Compare = "",
+    mixed: Mixed = False,
+    out: Out = Path("curves.png"),
+) -> None:
+    """Learning curves: mean over seeds in its 95 % interval."""
+    from harness.compare.panels import curve_panel
+    from harness.compare.plots import curve_figure, save
+    from harness.errors import SpecError
+
+    layout, comparisons, _ = _comparisons(results, where, compare, "validation", mixed)
+    panels = [curve_panel(comparison, layout, y, x) for comparison in comparisons]
+    if not any(panel.parts for panel in panels):
+        there = {name for c in comparisons for cell in c.cells for run in cell.ok for row in run.curve for name in row}
+        raise SpecError(
+            f"no curve has {y or 'a validation metric'!r}; the curves have {', '.join(sorted(there)) or 'nothing'}"
+        )
+    save(curve_figure(panels, x, y or "primary metric on validation"), out)
+    typer.echo(out)
+
+
+@plot.command("critical-difference")
+def critical_difference(
+    results: Results = RESULTS,
+    metric: Metric = None,
+    split: Annotated[Literal["test", "validation"], typer.Option(help="Split reported.")] = "test",
+    where: Where = None,
+    compare: Compare = "",
+    mixed: Mixed = False,
+    out: Out = Path("critical-difference.png"),
+) -> None:
+    """Average ranks over tasks (and bases, and precisions), with Friedman's and Nemenyi's tests."""
+    from harness.compare.panels import rank_panel
+    from harness.compare.plots import critical_difference_figure, save
+    from harness.compare.scores import Measure
+
+    layout, comparisons, _ = _comparisons(results, where, compare, split, mixed)
+    save(critical_difference_figure(*rank_panel(comparisons, layout, Measure(metric, split))), out)
+    typer.echo(out)
+
+
+def _comparisons(
+    results: Path, where: list[str] | None, compare: str, split: Literal["test", "validation"], mixed: bool
+) -> "tuple[Layout, list[Comparison], Read]":
+    """The comparisons of the selected records, refused if they mix what should not be mixed."""
+    from harness.compare.cells import Layout, check_fields, find_all_mixed, group, parse_where, select
+    from harness.compare.predictions import reader
+    from harness.store import Store
+
+    store = Store(results)
+    records = select(store.records(), parse_where(where or []))
+    competing = split_names(compare) or ("method",)
+    check_fields(records, competing)
+    setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)
+    layout = Layout(rows=setting + competing, columns=("task",), competing=competing)
+    comparisons, read = group(records, layout), reader(store)
+    find_all_mixed(comparisons, read, split, allow=mixed)
+    return layout, comparisons, read
