@@ -1,7 +1,7 @@
 """Which cells of a suite are done, and what the others will cost. Imports no torch."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -34,18 +34,25 @@ class PlannedCell:
         return "skipped" if self.state == "to run" and self.reason else self.state
 
 
-def plan(cells: Iterable[Cell], store: Store) -> list[PlannedCell]:
-    """The state of every cell: by its record, or by whether its method and its data allow it to run."""
-    return [_plan_cell(cell, store) for cell in cells]
+def plan(cells: Iterable[Cell], store: Store, retry_failed: bool = False) -> list[PlannedCell]:
+    """The state of every cell: by its record, or by whether its method and its data allow it to run.
+
+    Args:
+        cells: The expanded suite.
+        store: Where the records are.
+        retry_failed: Whether cells that failed or ran out of memory are to run again.
+    """
+    retried = RETRIED if retry_failed else ()
+    return [_plan_cell(cell, store, retried) for cell in cells]
 
 
-def _plan_cell(cell: Cell, store: Store) -> PlannedCell:
+def _plan_cell(cell: Cell, store: Store, retried: Collection[str]) -> PlannedCell:
     try:
         run_id = identity.identify(cell.spec)
     except SourceError as error:
         return PlannedCell(cell.label, cell.spec, "unavailable", None, str(error))
     record = store.find(run_id)
-    if record is None:
+    if record is None or record.status in retried:
         return PlannedCell(cell.label, cell.spec, "to run", run_id, identity.skip_reason(cell.spec))
     state: State = "skipped" if record.status == "skipped" else "failed" if record.status in RETRIED else "done"
     return PlannedCell(cell.label, cell.spec, state, run_id, record.reason)

@@ -42,12 +42,11 @@ def suite(
     from harness.workers import Job
 
     store = Store(results)
-    planned = plan(expand(read_suite(file)), store)
+    planned = plan(expand(read_suite(file)), store, retry_failed)
     if dry_run:
         _print_plan(planned, Costs(store.records()), workers)
         return
-    states = ("to run", "failed") if retry_failed else ("to run",)
-    jobs = [Job(str(cell.run_id), cell.spec) for cell in planned if cell.state in states]
+    jobs = [Job(cell.run_id, cell.spec) for cell in planned if cell.state == "to run" and cell.run_id]
     _run(jobs, results, workers)
     raise typer.Exit(_print_outcome(planned, store))
 

@@ -1,0 +1,112 @@
+"""`suite` as a user meets it: stopped by Ctrl-C, called again, and again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SUITE = """
+bases = ["{base}"]
+tasks = ["sst2"]
+seeds = [0, 1]
+[task]
+path = "{data}"
+[training]
+max_steps = 8
+[methods.lora]
+[methods.full]
+[methods.zero_shot]
+"""
+
+
+@pytest.fixture
+def suite_file(snapshots: dict[str, Path], tiny_data: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "suite.toml"
+    file.write_text(SUITE.format(base=snapshots["encoder"], data=tiny_data))
+    return file
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "harness", *map(str, arguments)]
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(*arguments), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finished(results: Path) -> dict[str, int]:
+    """run_id → time of its record."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in results.glob("runs/*/record.json")}
+
+
+def test_interrupted_resumed_and_done(suite_file: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    arguments = ("suite", suite_file, "--workers", 2, "--results", results)
+    process = start(*arguments)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("(1/6) ok")
+    os.killpg(process.pid, signal.SIGINT)
+    stopped = time.monotonic()
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert time.monotonic() - stopped < 5
+    assert "the same command goes on" in errors
+    before = finished(results)
+    assert 1 <= len(before) < 6
+
+    resumed = subprocess.run(command(*arguments), capture_output=True, text=True, check=True)
+    assert resumed.stdout == "6 cells: 4 ok, 2 skipped\n  skipped (2): " + reason_of_skipped(results) + "\n"
+    after = finished(results)
+    assert len(after) == 6
+    assert {run_id: after[run_id] for run_id in before} == before
+
+    started = time.monotonic()
+    again = subprocess.run(command(*arguments), capture_output=True, text=True, check=True)
+    assert time.monotonic() - started < 3
+    assert again.stdout == resumed.stdout
+    assert again.stderr == ""
+    assert finished(results) == after
+
+
+def reason_of_skipped(results: Path) -> str:
+    records = [json.loads(path.read_text()) for path in results.glob("runs/*/record.json")]
+    [reason] = {record["reason"] for record in records if record["status"] == "skipped"}
+    return str(reason)
+
+
+def test_dry_run_tells_the_plan_and_runs_nothing(suite_file: Path, tmp_path: Path) -> None:
+    plan = subprocess.run(
+        command("suite", suite_file, "--dry-run", "--results", tmp_path / "results"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "6 cells: 2 skipped, 4 to run; expected: 4 unknown" in plan.stdout
+    assert not finished(tmp_path / "results")
+
+
+def test_check_finds_faults_and_exits_1(suite_file: Path, tmp_path: Path) -> None:
+    arguments = ("check", suite_file, "--results", tmp_path / "results")
+    verdict = subprocess.run(command(*arguments), capture_output=True, text=True)
+    assert verdict.returncode == 1
+    assert {line.split(":")[0] for line in verdict.stdout.splitlines() if line[0] != " "} >= {
+        "few_seeds",
+        "few_examples",
+    }
+    assert "remedy: " in verdict.stdout
+
+
+def test_a_wrong_file_exits_2(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text('tasks = ["sst3"]\n[methods.lorra]\n')
+    wrong = subprocess.run(command("suite", tmp_path / "wrong.toml"), capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "did you mean 'sst2'?" in wrong.stderr
+    assert "did you mean 'lora'?" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
