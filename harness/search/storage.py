@@ -52,28 +52,27 @@ class SharedStorage(Protocol):
     def requeue_dead(self, study: Study) -> None:
         """Queue the trials of dead processes again; called within a turn."""
 
+    def close(self) -> None:
+        """Let go of this process's trials."""
+
 
 @contextmanager
-def open_storage(
-    url: str | None, folder: Path, name: str, heartbeat_seconds: int = HEARTBEAT_SECONDS
-) -> Iterator[SharedStorage]:
+def open_storage(url: str | None, folder: Path, name: str) -> Iterator[SharedStorage]:
     """The storage of a study: a database URL as Optuna takes it, or by default ``<name>.journal`` in the folder.
 
     Raises:
         SpecError: the folder can't be written, or the database can't be reached.
     """
-    if url is not None:
-        yield DatabaseStorage(url, heartbeat_seconds)
-        return
+    shared: SharedStorage
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        journal = JournalFile(folder / f"{name}.journal")
+        shared = DatabaseStorage(url) if url else JournalFile(folder / f"{name}.journal")
     except OSError as error:
         raise SpecError(f"can't write studies to {folder}: {error}; choose another --results") from None
     try:
-        yield journal
+        yield shared
     finally:
-        journal.close()
+        shared.close()
 
 
 class JournalFile:
@@ -118,7 +117,7 @@ class JournalFile:
             return True
 
     def close(self) -> None:
-        """Let go of this process's trials."""
+        """No longer hold the lock."""
         self._alive.release()
         (self._workers / self._me).unlink(missing_ok=True)
 
@@ -129,20 +128,20 @@ class DatabaseStorage:
     A trial of a dead process becomes FAIL, and a copy of it, with the same parameters, is queued.
     """
 
-    def __init__(self, url: str, heartbeat_seconds: int) -> None:
+    def __init__(self, url: str) -> None:
         self._retry = _quietly(RetryHeartbeatStaleTrialCallback)
-        self._grace_seconds = 2 * heartbeat_seconds
+        self._grace_seconds = 2 * HEARTBEAT_SECONDS
         self._unclaimed_since: dict[int, float] = {}
-        self._database = self._connect(url, heartbeat_seconds)
+        self._database = self._connect(url)
         self.storage: BaseStorage = self._database
 
-    def _connect(self, url: str, heartbeat_seconds: int) -> RDBStorage:
+    def _connect(self, url: str) -> RDBStorage:
         for attempt in reversed(range(3)):
             try:
                 return _quietly(
                     RDBStorage,
                     url,
-                    heartbeat_interval=heartbeat_seconds,
+                    heartbeat_interval=HEARTBEAT_SECONDS,
                     grace_period=self._grace_seconds,
                     heartbeat_stale_trial_callback=self._retry,
                 )
@@ -173,6 +172,11 @@ class DatabaseStorage:
         for trial in unclaimed:
             if now - self._unclaimed_since[trial._trial_id] > self._grace_seconds:
                 self._fail(study, trial)
+
+    def close(self) -> None:
+        """No longer be connected."""
+        self._database.remove_session()
+        self._database.engine.dispose()
 
     def _fail(self, study: Study, trial: FrozenTrial) -> None:
         with suppress(UpdateFinishedTrialError):

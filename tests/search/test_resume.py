@@ -8,7 +8,7 @@ import pytest
 from harness.record import Record
 from harness.search.plan import OnValidation
 from harness.search.record import StudyRecord
-from harness.search.spec import Sampler, SearchSpec
+from harness.search.spec import Pruner, Sampler, SearchSpec
 from harness.search.study import search
 from harness.spec import RunSpec
 from tests.search.processes import search_until_write, start
@@ -20,9 +20,9 @@ def told(study: StudyRecord) -> list[dict[str, object]]:
     return [trial.model_dump(exclude={"seconds"}) for trial in study.trials]
 
 
-@pytest.mark.parametrize("n_writes", [17, 29])
-def test_study_killed_again_and_again_equals_undisturbed_one(tmp_path: Path, n_writes: int) -> None:
-    spec = SearchSpec(trials=14, sampler="tpe", pruner="median")
+@pytest.mark.parametrize(("n_writes", "pruner"), [(17, "median"), (29, "hyperband")])
+def test_study_killed_again_and_again_equals_undisturbed_one(tmp_path: Path, n_writes: int, pruner: Pruner) -> None:
+    spec = SearchSpec(trials=14, sampler="tpe", pruner=pruner)
     undisturbed = search(LORA, spec, tmp_path / "undisturbed", run_trial=stand_in)
     n_kills, process = -1, None
     while process is None or process.exitcode == -signal.SIGKILL:
@@ -46,12 +46,9 @@ def test_every_sampler_proposes_the_same_after_an_interruption(tmp_path: Path, s
         nonlocal n_runs
         n_runs += 1
 
-        def validated(step: int, metrics: dict[str, float]) -> None:
-            if (n_runs, step) in ((4, 20), (12, 10)):
-                raise KeyboardInterrupt
-            on_validation(step, metrics)
-
-        return stand_in(spec, validated)
+        if n_runs in (4, 12):
+            raise KeyboardInterrupt
+        return stand_in(spec, on_validation)
 
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
