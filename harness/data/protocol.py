@@ -1,0 +1,117 @@
+"""Which examples are trained on, selected on and tested on."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from harness.errors import SourceError, SpecError
+from harness.seeds import derive
+from harness.spec import TaskSpec
+from harness.task import Example, Splits, Task
+
+CARVED_VALIDATION = (0.1, 1000)
+"""Share of train that becomes validation where a task has none to spare, and at most how many texts."""
+
+CARVED_TEST = (0.2, 2000)
+"""The same for test: larger, because the differences between methods are claimed on it."""
+
+Protocol = Literal["official", "carved"]
+Hashed = list[tuple[bytes, Example]]
+
+
+def split(task: Task, found: Mapping[str, list[Example]]) -> tuple[Splits, Protocol, int]:
+    """Train, validation and test from what a source has, with the protocol and the number of duplicates dropped.
+
+    Where test is absent or unlabelled (empty), validation becomes the test; where both are, the test is carved from
+    train. A missing validation is always carved from train. Examples of train whose text is in validation or test,
+    and examples of validation whose text is in test, are dropped and counted.
+    """
+    train, validation, test = (_hashed(found.get(name, [])) for name in ("train", "validation", "test"))
+    if not test:
+        validation, test = [], validation
+    protocol: Protocol = "official" if test else "carved"
+    n_found = len(train) + len(validation)
+    validation = _without(validation, test)
+    train = _without(train, [*validation, *test])
+    n_dropped = n_found - len(train) - len(validation)
+    if not test:
+        train, test = _carve(task, train, *CARVED_TEST)
+    if not validation:
+        train, validation = _carve(task, train, *CARVED_VALIDATION)
+    return Splits(*([example for _, example in part] for part in (train, validation, test))), protocol, n_dropped
+
+
+def text_hash(example: Example) -> bytes:
+    """SHA-256 of an example's texts and choices, in lower case and with runs of white space as one blank.
+
+    Examples with the same hash count as the same.
+    """
+    texts = (" ".join(text.lower().split()) for text in (*example.fields.values(), *example.choices))
+    return hashlib.sha256("\x1f".join(texts).encode()).digest()
+
+
+def _hashed(examples: Sequence[Example]) -> Hashed:
+    return [(text_hash(example), example) for example in examples]
+
+
+def _without(examples: Hashed, others: Hashed) -> Hashed:
+    hashes = {text for text, _ in others}
+    return [pair for pair in examples if pair[0] not in hashes]
+
+
+def _carve(task: Task, train: Hashed, ratio: float, at_most: int) -> tuple[Hashed, Hashed]:
+    """What stays and what is taken: the texts with the lowest hashes, whatever the order of the rows."""
+    hashes = sorted({text for text, _ in train})
+    if len(hashes) < 3:
+        raise SourceError(f"{task.name} has {len(hashes)} different training examples, too few to split")
+    highest = hashes[min(at_most, max(1, round(ratio * len(hashes)))) - 1]
+    return [pair for pair in train if pair[0] > highest], [pair for pair in train if pair[0] <= highest]
+
+
+def limit(task: Task, splits: Splits, spec: TaskSpec, seed: int) -> Splits:
+    """At most as many examples as the spec allows; only train depends on the user's seed."""
+    stratified = task.kind == "classification"
+    return Splits(
+        subsample(splits.train, spec.train_limit, derive(seed, "subsample"), stratified),
+        subsample(splits.validation, spec.validation_limit, derive(0, "subsample validation"), stratified),
+        subsample(splits.test, spec.test_limit, derive(0, "subsample test"), stratified),
+    )
+
+
+def subsample(examples: list[Example], n: int | None, seed: int, stratified: bool) -> list[Example]:
+    """``n`` examples in their order, with the classes in proportion (largest remainders) if stratified."""
+    if n is None or n >= len(examples):
+        return examples
+    groups = np.array([example.target if stratified else 0 for example in examples])
+    classes, counts = np.unique(groups, return_counts=True)
+    exact = n * counts / len(groups)
+    quotas = np.floor(exact).astype(int)
+    quotas[np.argsort(quotas - exact, kind="stable")[: n - quotas.sum()]] += 1
+    generator = np.random.default_rng(seed)
+    kept = [generator.permutation(np.flatnonzero(groups == c))[:q] for c, q in zip(classes, quotas, strict=True)]
+    return [examples[index] for index in np.sort(np.concatenate(kept))]
+
+
+def check_classes(task: Task, train: Sequence[Example]) -> None:
+    """Raise a SpecError if there is nothing to tell apart."""
+    classes = Counter(example.target for example in train)
+    if task.kind == "classification" and len(classes) < 2:
+        only = [task.labels[target] for target in classes if isinstance(target, int)]
+        raise SpecError(
+            f"{task.name} has one class among its {len(train)} training examples ({', '.join(only)}): "
+            "a classifier needs two; check the target column or raise task.train_limit"
+        )
+
+
+def fingerprint(splits: Splits) -> str:
+    """12 hex digits of SHA-256 over every example, in order."""
+    digest = hashlib.sha256()
+    for name in ("train", "validation", "test"):
+        for example in getattr(splits, name):
+            content = (name, example.id, example.fields, example.target, example.choices, example.tokens)
+            digest.update(json.dumps(content, ensure_ascii=False).encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,135 @@
+"""Metrics over targets and predictions, as plain functions; higher is better for all of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.errors import SpecError, unknown
+
+
+def compute(name: str, targets: Sequence[Any], predictions: Sequence[Any]) -> float:
+    """A metric's value: in 0..1, correlations in -1..1.
+
+    Args:
+        name: A key of ``METRICS``.
+        targets: Label indices, numbers, texts, or for span_f1 one sequence of label indices per example.
+        predictions: The same for the predictions, in the same order.
+
+    Raises:
+        SpecError: an unknown metric, no example, or unequal lengths.
+    """
+    if name not in METRICS:
+        raise unknown("metric", name, METRICS)
+    if len(targets) != len(predictions) or len(targets) == 0:
+        raise SpecError(
+            f"{name} needs as many predictions as targets, at least one; got {len(predictions)} for {len(targets)}"
+        )
+    return float(METRICS[name](targets, predictions))
+
+
+def _accuracy(targets: Sequence[Any], predictions: Sequence[Any]) -> float:
+    return float(np.mean(np.asarray(targets) == np.asarray(predictions)))
+
+
+def _f1(targets: Sequence[int], predictions: Sequence[int]) -> float:
+    """F1 of label 1, as GLUE has it; 0 if it is neither a target nor predicted."""
+    from sklearn.metrics import f1_score
+
+    is_target, is_predicted = np.asarray(targets) == 1, np.asarray(predictions) == 1
+    return float(f1_score(is_target, is_predicted, zero_division=0))
+
+
+def _macro_f1(targets: Sequence[int], predictions: Sequence[int]) -> float:
+    """Unweighted mean over the labels that occur in targets or predictions."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(targets, predictions, average="macro", zero_division=0))
+
+
+def _mcc(targets: Sequence[int], predictions: Sequence[int]) -> float:
+    """Matthews correlation; 0 where targets or predictions are constant."""
+    from sklearn.metrics import matthews_corrcoef
+
+    if _is_constant(targets) or _is_constant(predictions):
+        return 0.0
+    return float(matthews_corrcoef(targets, predictions))
+
+
+def _pearson(targets: Sequence[float], predictions: Sequence[float]) -> float:
+    """Linear correlation; 0 where it is undefined because one side is constant."""
+    from scipy.stats import pearsonr
+
+    return _correlation(pearsonr, targets, predictions)
+
+
+def _spearman(targets: Sequence[float], predictions: Sequence[float]) -> float:
+    """Rank correlation; 0 where it is undefined because one side is constant."""
+    from scipy.stats import spearmanr
+
+    return _correlation(spearmanr, targets, predictions)
+
+
+def _correlation(statistic: Callable[..., Any], targets: Sequence[float], predictions: Sequence[float]) -> float:
+    if _is_constant(targets) or _is_constant(predictions):
+        return 0.0
+    return float(statistic(np.asarray(targets, float), np.asarray(predictions, float)).statistic)
+
+
+def _is_constant(values: Sequence[float]) -> bool:
+    return bool(np.ptp(np.asarray(values, float)) == 0)
+
+
+def _span_f1(targets: Sequence[Sequence[int]], predictions: Sequence[Sequence[int]]) -> float:
+    """Micro F1 of exact spans (CoNLL 2003), by seqeval; 0 if there is no span at all."""
+    from seqeval.metrics import f1_score
+
+    return float(f1_score(_tags(targets), _tags(predictions), zero_division=0))
+
+
+def _tags(sequences: Sequence[Sequence[int]]) -> list[list[str]]:
+    """IOB2 tags: label 0 is outside, labels 2k-1 and 2k begin and continue a span of the k-th type."""
+    return [["O" if i == 0 else f"{'IB'[i % 2]}-{(i + 1) // 2}" for i in sequence] for sequence in sequences]
+
+
+def _bleu(targets: Sequence[str], predictions: Sequence[str]) -> float:
+    """Corpus BLEU by sacreBLEU with its default tokenizer (13a), in 0..1."""
+    from sacrebleu import corpus_bleu
+
+    return float(corpus_bleu(list(predictions), [list(targets)]).score) / 100
+
+
+def _chrf(targets: Sequence[str], predictions: Sequence[str]) -> float:
+    """Corpus chrF2 by sacreBLEU, in 0..1."""
+    from sacrebleu import corpus_chrf
+
+    return float(corpus_chrf(list(predictions), [list(targets)]).score) / 100
+
+
+def _rouge(variant: str) -> Callable[[Sequence[str], Sequence[str]], float]:
+    def score(targets: Sequence[str], predictions: Sequence[str]) -> float:
+        from rouge_score.rouge_scorer import RougeScorer
+
+        scorer = RougeScorer([variant], use_stemmer=True)
+        pairs = zip(targets, predictions, strict=True)
+        return float(np.mean([scorer.score(target, prediction)[variant].fmeasure for target, prediction in pairs]))
+
+    return score
+
+
+METRICS: dict[str, Callable[[Any, Any], float]] = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "macro_f1": _macro_f1,
+    "mcc": _mcc,
+    "pearson": _pearson,
+    "spearman": _spearman,
+    "span_f1": _span_f1,
+    "exact_match": _accuracy,
+    "bleu": _bleu,
+    "chrf": _chrf,
+    "rouge1": _rouge("rouge1"),
+    "rouge2": _rouge("rouge2"),
+    "rougeL": _rouge("rougeL"),
+}
+"""Name → function of targets and predictions."""
