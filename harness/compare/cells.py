@@ -199,22 +199,40 @@ def sort_key(key: Key) -> list[tuple[int, float, str]]:
 
 
 def _check_one_spec(runs: Sequence[Record], layout: Layout) -> None:
-    first = runs[0].spec
-    if all(run.spec.model_copy(update={"seed": first.seed}) == first for run in runs):
+    differing = differing_fields(runs)
+    if not differing:
         return
-    flat = [flatten(run.spec.model_dump(mode="json")) for run in runs]
-    fields = sorted({name for spec in flat for name in spec} - {"seed"})
-    values = {field: {str(spec.get(field)) for spec in flat} for field in fields}
-    differing = {field: sorted(found) for field, found in values.items() if len(found) > 1}
     cell = ", ".join(str(lookup(runs[0], field)) for field in layout.fields)
-    listed = "; ".join(
-        f"{field} ({', '.join(found[:6])}{', …' * (len(found) > 6)})" for field, found in differing.items()
-    )
-    field, found = next(iter(differing.items()))
+    listed = "; ".join(f"{field} ({_some(values)})" for field, values in differing.items())
+    field, values = next(iter(differing.items()))
     raise SpecError(
-        f"the runs of cell ({cell}) differ in {listed}; keep one with --where {field}={found[0]}, "
+        f"the runs of cell ({cell}) differ in {listed}; keep one with --where {field}={values[0]}, "
         f"or show each with --rows {','.join([*layout.rows, field])}"
     )
+
+
+def _some(values: Sequence[str]) -> str:
+    return ", ".join(values[:6]) + ", …" * (len(values) > 6)
+
+
+def differing_fields(runs: Sequence[Record]) -> dict[str, list[str]]:
+    """The spec fields other than the seed in which runs differ, with the values found."""
+    first = runs[0].spec
+    if all(run.spec.model_copy(update={"seed": first.seed}) == first for run in runs):
+        return {}
+    flat = [flatten(run.spec.model_dump(mode="json")) for run in runs]
+    fields = sorted({name for spec in flat for name in spec} - {"seed"})
+    values = {field: sorted({str(spec.get(field)) for spec in flat}) for field in fields}
+    return {field: found for field, found in values.items() if len(found) > 1}
+
+
+def layout_of_all(records: Sequence[Record]) -> Layout:
+    """The layout that holds any records: one row for every task, base, quantization, method and differing setting."""
+    cells: defaultdict[Key, list[Record]] = defaultdict(list)
+    for record in records:
+        cells[tuple(lookup(record, axis) for axis in AXES)].append(record)
+    settings = sorted({field for runs in cells.values() for field in differing_fields(runs)})
+    return Layout(rows=(*SETTING, "method", *settings), columns=(), competing=("method", *settings))
 
 
 def _one_per_seed(runs: Iterable[Record]) -> tuple[Record, ...]:

@@ -7,12 +7,12 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from harness.compare.cells import Comparison, Layout, lookup
+from harness.compare.answered import answer_cells
+from harness.compare.cells import AXES, Comparison, Layout, lookup
 from harness.compare.pareto import Candidate, costs_of, is_dominated, pareto_membership
 from harness.compare.predictions import Read
 from harness.compare.scores import Measure, Scored, score_cells
 from harness.compare.statistics import Floats, Interval, Ranking, mean_interval, rank_methods
-from harness.compare.ties import resample_cells
 from harness.errors import SpecError
 from harness.record import Record
 
@@ -55,8 +55,9 @@ def title_of(comparison: Comparison) -> str:
 
 
 def label_of(run: Record, layout: Layout) -> str:
-    """The values along which cells compete."""
-    return ", ".join(str(value) for field in layout.competing if (value := lookup(run, field)) is not None)
+    """The values along which cells compete; fields that are no axis with their names."""
+    found = {field: value for field in layout.competing if (value := lookup(run, field)) is not None}
+    return ", ".join(str(value) if field in AXES else f"{field}={value}" for field, value in found.items())
 
 
 def pareto_panel(comparison: Comparison, layout: Layout, measure: Measure, cost: str, read: Read) -> Panel[Point]:
@@ -81,8 +82,8 @@ def _membership(
     cells: Sequence[Scored], costs: Sequence[Floats], cost: str, measure: Measure, read: Read
 ) -> list[float | None]:
     """Probabilities, or None for every cell where predictions, shared seeds or rivals are missing."""
-    resampled = resample_cells(cells, read, measure.split) if measure.checkpoint == "chosen" else []
-    known = [found for found in resampled if found]
+    answered = answer_cells(cells, read, measure.split) if measure.checkpoint == "chosen" else []
+    known = [found.resampled for found in answered if found]
     if len(known) < max(2, len(cells)) or not set.intersection(*(set(found.seeds) for found in known)):
         return [None] * len(cells)
     candidates = [Candidate(found, {cost: values}) for found, values in zip(known, costs, strict=True)]

@@ -60,7 +60,7 @@ Score = Callable[[Array, Array, NDArray[np.float32]], Floats]
 def _recompute(metric: str) -> Score:
     def score(targets: Array, predictions: Array, counts: NDArray[np.float32]) -> Floats:
         drawn = [np.repeat(np.arange(len(targets)), row.astype(int)) for row in counts]
-        return np.array([[compute(metric, targets[rows], run[rows]) for run in predictions] for rows in drawn])
+        return np.array([[compute(metric, targets[rows].tolist(), run[rows].tolist()) for run in predictions] for rows in drawn])
 
     return score
 
@@ -167,7 +167,7 @@ def _spans(sequences: Array) -> list[set[tuple[str, int, int]]]:
     """The spans of each example: type, first and last token."""
     from seqeval.metrics.sequence_labeling import get_entities
 
-    return [set(get_entities(tags)) for tags in _tags(sequences)]
+    return [set(get_entities(tags)) for tags in _tags(sequences.tolist())]
 
 
 def _sacrebleu(name: str) -> Score:

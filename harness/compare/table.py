@@ -1,11 +1,11 @@
 """A table of records: what its text formats have in common. Imports no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.cells import Cell, Key, Layout, find_all_mixed, group, sort_key
+from harness.compare.cells import Cell, Comparison, Key, Layout, find_all_mixed, group, sort_key
 from harness.compare.footer import format_seeds, make_footer
 from harness.compare.pareto import costs_of
 from harness.compare.predictions import Read
@@ -55,6 +55,16 @@ class Table:
     footer: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The entries by row and column, the metric of each column, the footnotes, and the number of pairs tested."""
+
+    entries: Mapping[tuple[Key, Key], Entry]
+    metrics: Mapping[Key, str]
+    notes: tuple[str, ...]
+    n_pairs: int
+
+
 def make_table(
     records: Sequence[Record],
     layout: Layout,
@@ -78,35 +88,57 @@ def make_table(
     Raises:
         SpecError: a cell with several specs; a comparison that mixes data, protocols or devices; an unknown metric.
     """
-    comparisons = group(records, layout)
+    judged = judge(group(records, layout), measure, read, costs, family, allow_mixed)
+    if not any(entry.interval for entry in judged.entries.values()):
+        check_metric(records, measure)
+    rows = sorted({row for row, _ in judged.entries}, key=sort_key)
+    columns = sorted({column for _, column in judged.entries}, key=sort_key)
+    return Table(
+        row_fields=layout.rows,
+        columns=tuple(Column(_labels(column), judged.metrics.get(column, "")) for column in columns),
+        costs=tuple(costs),
+        rows=tuple(
+            Row(_labels(row), tuple(judged.entries.get((row, column), Entry()) for column in columns)) for row in rows
+        ),
+        notes=judged.notes,
+        footer=make_footer(records, layout, measure, costs, family, judged.n_pairs),
+    )
+
+
+def judge(
+    comparisons: Sequence[Comparison],
+    measure: Measure,
+    read: Read,
+    costs: Sequence[str],
+    family: Family,
+    allow_mixed: bool,
+) -> Judged:
+    """Mean, ties, costs and footnotes of every cell; arguments as for ``make_table``."""
     mixed = find_all_mixed(comparisons, read, measure.split, allow_mixed)
     scored = [score_cells(comparison, measure) for comparison in comparisons]
-    if not any(scored):
-        check_metric(records, measure)
     # Predictions are those of the chosen checkpoint: nothing can be tested about the last one.
-    is_tested = [not problems and measure.checkpoint == "chosen" for problems in mixed]
-    verdicts, n_pairs = tie_groups(
-        [cells if tested else [] for cells, tested in zip(scored, is_tested, strict=True)], read, measure.split, family
-    )
+    tested = [
+        cells if not problems and measure.checkpoint == "chosen" else []
+        for cells, problems in zip(scored, mixed, strict=True)
+    ]
+    verdicts, n_pairs = tie_groups(tested, read, measure.split, family)
     notes: list[str] = []
     entries: dict[tuple[Key, Key], Entry] = {}
     for comparison, cells, verdict, problems in zip(comparisons, scored, verdicts, mixed, strict=True):
-        found = {
-            id(one.cell): (one, place in verdict.tied, verdict.untested.get(place)) for place, one in enumerate(cells)
-        }
+        places = {id(one.cell): place for place, one in enumerate(cells)}
         for cell in comparison.cells:
-            one, is_best, untested = found.get(id(cell), (None, False, None))
-            reasons = _reasons(cell, one, measure, untested, problems)
+            place = places.get(id(cell), -1)
+            one = cells[place] if place >= 0 else None
+            reasons = _reasons(cell, one, measure, verdict.untested.get(place), problems)
             entries[cell.row, cell.column] = Entry(
                 interval=one.interval if one else None,
                 word="" if one else _word(cell),
-                is_best=is_best,
+                is_best=place in verdict.tied,
                 notes=tuple(_number(reason, notes) for reason in reasons),
                 costs=mean_costs(cell, costs),
             )
     metrics = {one.cell.column: one.metric for cells in scored for one in cells}
-    footer = make_footer(records, layout, measure, costs, family, n_pairs)
-    return _arrange(entries, metrics, layout, tuple(costs), tuple(notes), footer)
+    return Judged(entries, metrics, tuple(notes), n_pairs)
 
 
 def check_metric(records: Sequence[Record], measure: Measure) -> None:
@@ -157,26 +189,6 @@ def _status_reasons(cell: Cell) -> list[str]:
 def mean_costs(cell: Cell, names: Sequence[str]) -> tuple[float, ...]:
     """The named costs, averaged over the finished runs; empty where there is none."""
     return tuple(np.mean([costs_of(run, names) for run in cell.ok], axis=0).tolist()) if names and cell.ok else ()
-
-
-def _arrange(
-    entries: dict[tuple[Key, Key], Entry],
-    metrics: dict[Key, str],
-    layout: Layout,
-    costs: tuple[str, ...],
-    notes: tuple[str, ...],
-    footer: tuple[str, ...],
-) -> Table:
-    rows = sorted({row for row, _ in entries}, key=sort_key)
-    columns = sorted({column for _, column in entries}, key=sort_key)
-    return Table(
-        row_fields=layout.rows,
-        columns=tuple(Column(_labels(column), metrics.get(column, "")) for column in columns),
-        costs=costs,
-        rows=tuple(Row(_labels(row), tuple(entries.get((row, column), Entry()) for column in columns)) for row in rows),
-        notes=notes,
-        footer=footer,
-    )
 
 
 def _labels(key: Key) -> tuple[str, ...]:

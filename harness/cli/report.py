@@ -1,0 +1,32 @@
+"""``harness report``: one self-contained HTML page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import RESULTS, Results
+
+
+def report(
+    results: Results = RESULTS,
+    where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Adaptation methods compared",
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
+) -> None:
+    """Write all runs into one page: sortable tables, figures, every run's spec and curve; opens without a network."""
+    from harness.compare.cells import parse_where, select
+    from harness.compare.predictions import reader
+    from harness.compare.report import make_report
+    from harness.errors import SpecError
+    from harness.store import Store
+
+    store = Store(results)
+    records = select(store.records(), parse_where(where or []))
+    page = make_report(records, reader(store), title)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"can't write {out}: {error.strerror}; choose another --out") from None
+    typer.echo(out)

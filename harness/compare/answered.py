@@ -1,0 +1,51 @@
+"""Cells with their answers, resampled together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.difference import Resampled
+from harness.compare.predictions import Answers, Array, Read, stack
+from harness.compare.resampling import bootstrap_scores
+from harness.compare.scores import Scored, Split
+from harness.metrics import METRICS
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A cell's resampled scores, and the answers behind them: targets (N,), predictions (S, N)."""
+
+    resampled: Resampled
+    targets: Array
+    predictions: Array
+
+
+def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answered | None]:
+    """The cells of one comparison on the same resamples of their examples.
+
+    A cell is None where predictions are missing or of other examples than the first cell's; all are where the metric
+    can't be recomputed from predictions.
+    """
+    found = [_read_cell(scored, read, split) for scored in cells]
+    reference = next((answers[0] for answers in found if answers), None)
+    if reference is None or cells[0].metric not in METRICS:
+        return [None] * len(cells)
+    usable = [bool(answers) and all(map(reference.same_examples, answers)) for answers in found]
+    predictions = stack([run for answers, good in zip(found, usable, strict=True) if good for run in answers])
+    replicates = bootstrap_scores(cells[0].metric, reference.targets, predictions)
+    result: list[Answered | None] = []
+    start = 0
+    for scored, good in zip(cells, usable, strict=True):
+        rows = slice(start, start + len(scored.scores) * good)
+        start = rows.stop
+        scores = np.array(list(scored.scores.values()))
+        resampled = Resampled(tuple(scored.scores), scores, replicates[:, rows], len(reference.targets))
+        result.append(Answered(resampled, reference.targets, predictions[rows]) if good else None)
+    return result
+
+
+def _read_cell(scored: Scored, read: Read, split: Split) -> list[Answers]:
+    """The answers of each run of a cell, or nothing if a run has none."""
+    answers = [found for run in scored.runs if (found := read(run, split)) is not None]
+    return answers if len(answers) == len(scored.runs) else []

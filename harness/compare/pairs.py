@@ -1,0 +1,75 @@
+"""Every pair of competing cells with its difference and p-values: the long form of what tables mark in bold."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from harness.compare.answered import Answered, answer_cells
+from harness.compare.cells import Comparison, Key, Layout
+from harness.compare.difference import Difference, difference, paired_bootstrap, shared_seeds
+from harness.compare.panels import label_of
+from harness.compare.predictions import Read
+from harness.compare.scores import Measure, score_cells
+from harness.compare.statistics import holm, majority_vote, mcnemar
+from harness.compare.ties import screen
+
+
+@dataclass(frozen=True)
+class PairTest:
+    """Cells a and b of one setting.
+
+    Args:
+        setting: What both share, as in ``Comparison.key``.
+        difference: a - b, with its interval and p-value.
+        bootstrap: The 95 % percentile interval over seeds × examples.
+        adjusted_p: Holm's, over all pairs that were tested together.
+        mcnemar_by_seed: Exact p-values; empty where answers are not right or wrong (numbers, tags).
+        mcnemar_majority: The same on the majority vote of the shared seeds.
+    """
+
+    setting: Key
+    a: str
+    b: str
+    difference: Difference
+    bootstrap: tuple[float, float]
+    adjusted_p: float
+    mcnemar_by_seed: tuple[float, ...]
+    mcnemar_majority: float | None
+
+
+def compare_pairs(comparisons: Sequence[Comparison], layout: Layout, measure: Measure, read: Read) -> list[PairTest]:
+    """Tests of every pair that has two seeds in common and predictions of the same examples."""
+    found = [pair for comparison in comparisons for pair in _pairs_of(comparison, layout, measure, read)]
+    adjusted = holm([pair.difference.p_value for pair in found])
+    return [replace(pair, adjusted_p=float(p)) for pair, p in zip(found, adjusted, strict=True)]
+
+
+def _pairs_of(comparison: Comparison, layout: Layout, measure: Measure, read: Read) -> Iterator[PairTest]:
+    cells = score_cells(comparison, measure)
+    answered = answer_cells(cells, read, measure.split)
+    labels = [label_of(scored.runs[0], layout) for scored in cells]
+    for pair in screen(cells):
+        a, b = answered[pair.a], answered[pair.b]
+        if a and b:
+            tested = difference(a.resampled, b.resampled)
+            by_seed, majority = _mcnemar(a, b)
+            yield PairTest(
+                setting=comparison.key,
+                a=labels[pair.a],
+                b=labels[pair.b],
+                difference=tested,
+                bootstrap=paired_bootstrap(a.resampled, b.resampled),
+                adjusted_p=tested.p_value,
+                mcnemar_by_seed=by_seed,
+                mcnemar_majority=majority,
+            )
+
+
+def _mcnemar(a: Answered, b: Answered) -> tuple[tuple[float, ...], float | None]:
+    """Exact p-values for each shared seed and for the majority vote over them."""
+    is_label = a.targets.dtype.kind == "i" or isinstance(a.targets[0], str)
+    if not is_label:
+        return (), None
+    seeds = shared_seeds(a.resampled.seeds, b.resampled.seeds)
+    ours, theirs = (cell.predictions[[cell.resampled.seeds.index(seed) for seed in seeds]] for cell in (a, b))
+    by_seed = tuple(mcnemar(x == a.targets, y == a.targets) for x, y in zip(ours, theirs, strict=True))
+    return by_seed, mcnemar(majority_vote(ours) == a.targets, majority_vote(theirs) == a.targets)
