@@ -68,7 +68,7 @@ def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict
     Raises:
         SpecError: an empty text, or fields that are not the task's.
     """
-    record, task, adapted = load_run(run_id, results)
+    _, task, adapted = load_run(run_id, results)
     examples = [_example(task, text, index) for index, text in enumerate(texts)]
     formulation = adapted.formulation
     formulation.prepare(adapted.model, [])

@@ -55,6 +55,7 @@ def run(
 
     Raises:
         SpecError, SourceError: wrong input; nothing is written.
+        HarnessError: the disk is full or the results can't be written; no record is left.
     """
     keep_large_buffers()
     store, resolved = Store(results), identity.resolve(spec)
@@ -65,9 +66,11 @@ def run(
     if done and done.status not in ("failed", "out_of_memory") and not force:
         return done
     with store.writing(run_id, resolved) as folder, run_progress() as progress:
-        attempt = _Attempt(resolved, task, method, splits, info, folder, progress, on_validation)
-        record = attempt.record(run_id)
-        store.finish(folder, record)
+        try:
+            record = _Attempt(resolved, task, method, splits, info, folder, progress, on_validation).record(run_id)
+            store.finish(folder, record)
+        except OSError as error:
+            raise HarnessError(f"can't write {folder}: {error}; free some room and run it again") from None
     return record
 
 
@@ -127,7 +130,7 @@ class _Attempt:
             return "diverged", str(error)
         except _Stopped as stopped:
             raise stopped.__cause__ or stopped from None
-        except HarnessError:
+        except (HarnessError, OSError):
             raise
         except Exception as error:
             self._log("error", traceback=traceback.format_exc())

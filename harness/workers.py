@@ -168,8 +168,10 @@ def _serve(connection: Connection, results: Path, threads: int) -> None:
         os.environ[variable] = str(threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
+    from harness.bases.load import keep_bases
     from harness.run import run
 
+    keep_bases()
     while True:
         try:
             job: Job = connection.recv()

@@ -1,6 +1,8 @@
 """Load a base for one formulation, quantized or not."""
 
+import logging
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,33 +58,63 @@ def load(
         HarnessError: bitsandbytes quantized other layers than asked.
     """
     info = base_info(spec.name, spec.quantization)
-    folder = snapshot(spec.name)
-    config = _config(folder, formulation, n_labels)
+    kept = tuple(unquantized_blocks(info.n_blocks)) if spec.quantization != "none" else ()
+    wanted = (snapshot(spec.name), spec.quantization, formulation, n_labels, kept)
+    if wanted not in _KEPT:
+        _KEPT.clear()
+        base = _read(info, *wanted)
+        if not _keeps_bases:
+            return base
+        _KEPT[wanted] = base
+    return deepcopy(_KEPT[wanted])
+
+
+_KEPT: dict[Any, Base] = {}
+_keeps_bases = False
+
+
+def keep_bases() -> None:
+    """From now on keep the last base loaded and hand out copies: for a process that makes many runs."""
+    global _keeps_bases
+    _keeps_bases = True
+
+
+def _read(
+    info: BaseInfo,
+    folder: Path,
+    quantization: Quantization,
+    formulation: Formulation,
+    n_labels: int,
+    unquantized: tuple[int, ...],
+) -> Base:
     auto_class = _auto_class(formulation, info)
-    options: dict[str, Any] = {}
-    if spec.quantization != "none":
-        skeleton = _skeleton(auto_class, config)
-        quantized = _quantized_names(skeleton, unquantized_blocks)
-        options["quantization_config"] = _bitsandbytes(spec.quantization, skeleton, quantized)
-        if torch.cuda.is_available():
-            options["device_map"] = {"": PartialState().device}  # bitsandbytes quantizes as it loads
+    device = PartialState().device
     try:
         with quiet():
+            config = _config(folder, formulation, n_labels)
+            options: dict[str, Any] = {}
+            if quantization != "none":
+                skeleton = _skeleton(auto_class, config)
+                quantized = _quantized_names(skeleton, unquantized)
+                options["quantization_config"] = _bitsandbytes(quantization, skeleton, quantized)
+                options["device_map"] = {"": device}  # bitsandbytes quantizes as it loads
             model, loading = auto_class.from_pretrained(
                 folder, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
             )
             tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SourceError(f"base {spec.name!r}: can't read {folder}: {error}") from None
-    if spec.quantization != "none":
+        raise SourceError(f"base {str(folder)!r}: can't read it: {error}") from None
+    if quantization != "none":
         _check_quantized(model, quantized)
+        # At every call of every layer it would say that inputs are cast to fp16.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+    else:
+        model.to(device)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     heads = tuple(sorted({key.rpartition(".")[0] for key in loading["missing_keys"]}))
-    device = PartialState().device
-    model = model.eval() if spec.quantization != "none" else model.eval().to(device)
-    return Base(model, tokenizer, info, heads)
+    return Base(model.eval(), tokenizer, info, heads)
 
 
 def reset_heads(model: nn.Module, head_names: tuple[str, ...], seed: int) -> None:
@@ -126,9 +158,9 @@ def _skeleton(auto_class: Any, config: Any) -> nn.Module:
         return auto_class.from_config(config)
 
 
-def _quantized_names(skeleton: nn.Module, unquantized_blocks: Callable[[int], range]) -> set[str]:
-    prefix, stack = blocks(skeleton)
-    kept = tuple(f"{prefix}.{index}." for index in unquantized_blocks(len(stack)))
+def _quantized_names(skeleton: nn.Module, unquantized: tuple[int, ...]) -> set[str]:
+    prefix, _ = blocks(skeleton)
+    kept = tuple(f"{prefix}.{index}." for index in unquantized)
     return {name for name in linear_names(skeleton) if not name.startswith(kept)}
 
 

@@ -1,0 +1,87 @@
+"""Fixtures that several test modules share."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.spec import RunSpec, merge, parse_spec
+
+MakeSpec = Callable[..., RunSpec]
+
+
+@pytest.fixture(scope="session")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny base of every kind."""
+    from tests.snapshots import save_snapshot
+
+    root = tmp_path_factory.mktemp("bases")
+    return {kind: save_snapshot(kind, root / kind) for kind in ("encoder", "decoder", "encoder_decoder")}
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A task that the tiny bases can learn, in SST-2's columns."""
+    from tests.snapshots import save_data
+
+    return save_data(tmp_path_factory.mktemp("data") / "tiny")
+
+
+@pytest.fixture
+def make_spec(snapshots: dict[str, Path], tiny_data: Path) -> MakeSpec:
+    """A spec on the tiny data: ``make_spec(method, kind="encoder", **sections)``."""
+
+    def make(method: str = "lora", kind: str = "encoder", **sections: Any) -> RunSpec:
+        tiny = {
+            "method": {"name": method},
+            "base": {"name": str(snapshots[kind])},
+            "task": {"name": "sst2", "path": str(tiny_data)},
+            "training": {"epochs": 2, "batch_size": 16},
+        }
+        return parse_spec(merge(tiny, sections))
+
+    return make
+
+
+TOY_METHOD = '''"""A toy method."""
+from typing import ClassVar
+from harness.method import Method
+
+class Toy(Method):
+    """Train the head, and do one thing more."""
+    source: ClassVar[str] = "nobody"
+    learning_rate: ClassVar[float] = 1e-3
+
+    def apply(self, model, context):
+        {body}
+        model.requires_grad_(False)
+        for name in context.head_names:
+            model.get_submodule(name).requires_grad_(True)
+        return model
+'''
+
+Register = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
+    """Add one file to methods/ (a toy whose ``apply`` begins with the given body) or to benchmarks/ (whole text)."""
+    import harness.benchmarks
+    import harness.methods
+    from harness import registry
+
+    packages = {"methods": harness.methods, "benchmarks": harness.benchmarks}
+
+    def add(kind: str, name: str, text: str) -> None:
+        folder = tmp_path / kind
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text(TOY_METHOD.format(body=text) if kind == "methods" else text)
+        monkeypatch.setattr(packages[kind], "__path__", [*packages[kind].__path__, str(folder)])
+        registry._modules.cache_clear()
+
+    yield add
+    registry._modules.cache_clear()
+    for name in [name for name in sys.modules if str(tmp_path) in str(getattr(sys.modules[name], "__file__", ""))]:
+        del sys.modules[name]
