@@ -84,10 +84,10 @@ def _span_f1(targets: Sequence[Sequence[int]], predictions: Sequence[Sequence[in
     """Micro F1 of exact spans (CoNLL 2003), by seqeval; 0 if there is no span at all."""
     from seqeval.metrics import f1_score
 
-    return float(f1_score(_tags(targets), _tags(predictions), zero_division=0))
+    return float(f1_score(iob2_tags(targets), iob2_tags(predictions), zero_division=0))
 
 
-def _tags(sequences: Sequence[Sequence[int]]) -> list[list[str]]:
+def iob2_tags(sequences: Sequence[Sequence[int]]) -> list[list[str]]:
     """IOB2 tags: label 0 is outside, labels 2k-1 and 2k begin and continue a span of the k-th type."""
     return [["O" if i == 0 else f"{'IB'[i % 2]}-{(i + 1) // 2}" for i in sequence] for sequence in sequences]
 

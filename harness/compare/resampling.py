@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from harness.compare.predictions import Array
 from harness.compare.statistics import Floats
-from harness.metrics import _tags, compute
+from harness.metrics import compute, iob2_tags
 
 N_RESAMPLES = 1000
 """Gives a variance a relative standard error of 4.5 %."""
@@ -60,7 +60,8 @@ Score = Callable[[Array, Array, NDArray[np.float32]], Floats]
 def _recompute(metric: str) -> Score:
     def score(targets: Array, predictions: Array, counts: NDArray[np.float32]) -> Floats:
         drawn = [np.repeat(np.arange(len(targets)), row.astype(int)) for row in counts]
-        return np.array([[compute(metric, targets[rows].tolist(), run[rows].tolist()) for run in predictions] for rows in drawn])
+        values = [[compute(metric, targets[rows].tolist(), run[rows].tolist()) for run in predictions] for rows in drawn]
+        return np.array(values)
 
     return score
 
@@ -167,7 +168,7 @@ def _spans(sequences: Array) -> list[set[tuple[str, int, int]]]:
     """The spans of each example: type, first and last token."""
     from seqeval.metrics.sequence_labeling import get_entities
 
-    return [set(get_entities(tags)) for tags in _tags(sequences.tolist())]
+    return [set(get_entities(tags)) for tags in iob2_tags(sequences.tolist())]
 
 
 def _sacrebleu(name: str) -> Score:
