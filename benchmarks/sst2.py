@@ -1,6 +1,7 @@
 """SST-2: is a sentence of a film review positive? Part of GLUE."""
 
-from harness.task import Hub, Task
+from harness.benchmarks._glue import glue
+from harness.task import Task
 
 TASK = Task(
     name="sst2",
@@ -16,6 +17,6 @@ TASK = Task(
     verbalizers=(" negative", " positive"),
     descriptions=("This is a negative film review.", "This is a positive film review."),
     metrics=("accuracy",),
-    hub=Hub("nyu-mll/glue", config="sst2", validation="validation"),
+    hub=glue("sst2"),
     overlaps=("rotten_tomatoes",),
 )

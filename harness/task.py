@@ -60,7 +60,7 @@ class Task:
         kind: What an answer is.
         text: Columns an encoder reads: one, or two for a pair.
         target: Column of the target.
-        labels: Label names in the order of the target's integers.
+        labels: Label names in the order of the target's integers; of tags: O, then B- and I- of each type.
         templates: Prompts for language models with ``{column}`` places; they end where the answer starts.
         verbalizers: Text of each label, in label order, as it continues a template (leading space included).
         descriptions: A phrase for each label, for sentence-embedding models.
@@ -68,10 +68,13 @@ class Task:
         hub: Where the hub and its mirrors have it.
         asset: Where the package index has it.
         row: Turns a source's row into the columns used here, or None to drop it; default: the row itself.
+            multiple_choice needs a column ``choices`` of texts without a leading blank.
+        rows: Reads the rows of one's own data, the only source of a task that has it.
         max_new_tokens: Longest generated answer.
         stop: Texts that end a generated answer.
         answer: Normalizes a generated answer and its target before they are compared.
         value_range: Lowest and highest regression target.
+        also_test: Tasks whose test is answered too, without training on them; they have the same labels in this order.
         overlaps: Tasks with some of the same texts: never train on one and test on the other.
     """
 
@@ -88,10 +91,12 @@ class Task:
     hub: Hub | None = None
     asset: PackageAsset | None = None
     row: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+    rows: Callable[[], dict[str, Rows]] | None = None
     max_new_tokens: int = 32
     stop: tuple[str, ...] = ("\n",)
     answer: Callable[[str], str] = str.strip
     value_range: tuple[float, float] = (0.0, 1.0)
+    also_test: tuple[str, ...] = ()
     overlaps: tuple[str, ...] = ()
     version: int = 1
 

@@ -34,13 +34,15 @@ class Unavailable(Exception):
 
 
 def read(task: Task, path: str | None = None) -> Source:
-    """The rows of a task from the first source that has them; a path that is given is the only one tried.
+    """The rows of a task from the first source that has them; a path that is given, or one's own file, is the only one.
 
     Raises:
         SourceError: no source has them (naming each with its reason), or one has them but they can't be read.
     """
     if path is not None:
         return _from_path(task, Path(path))
+    if task.rows is not None:
+        return Source(f"file {task.name}", task.rows())
     tried = ["path: task.path is not given"]
     for name, source in (("mirror", _from_mirror), ("hub", _from_hub), ("package asset", _from_asset)):
         try:
@@ -162,9 +164,8 @@ def _parquet(task: Task, file: Path) -> Rows:
 def _rows(task: Task, table: "pa.Table", place: str) -> Rows:
     names = _label_names(table.schema.metadata or {}, task.target)
     if names and task.labels and tuple(names) != task.labels:
-        raise SourceError(
-            f"{place}: the labels of {task.target!r} are {', '.join(names)}; task {task.name} has {', '.join(task.labels)}"
-        )
+        found, expected = ", ".join(names), ", ".join(task.labels)
+        raise SourceError(f"{place}: the labels of {task.target!r} are {found}; task {task.name} has {expected}")
     rows: Rows = table.to_pylist()
     return rows
 

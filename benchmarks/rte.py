@@ -1,0 +1,18 @@
+"""RTE: does a text entail a statement? Part of GLUE."""
+
+from harness.benchmarks._glue import glue
+from harness.task import Task
+
+TASK = Task(
+    name="rte",
+    source="Dagan et al. 2006, https://doi.org/10.1007/11736790_9",
+    kind="classification",
+    text=("sentence1", "sentence2"),
+    target="label",
+    labels=("entailment", "not_entailment"),
+    templates=("{sentence1}\nQuestion: {sentence2} True or False?\nAnswer:",),
+    verbalizers=(" True", " False"),
+    descriptions=("The first text implies the second.", "The first text does not imply the second."),
+    metrics=("accuracy",),
+    hub=glue("rte"),
+)
