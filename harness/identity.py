@@ -81,13 +81,19 @@ def skip_reason(resolved: RunSpec) -> str | None:
     return registry.make_method(resolved.method).skip(base, info)
 
 
-@cache
 def fingerprint(task: TaskSpec, seed: int) -> str:
-    """Fingerprint of the examples a run uses; loaded once in a process for each task and seed.
+    """Fingerprint of the examples a run uses; they are loaded once in a process.
 
     Raises:
         SourceError: no source of the data can be reached.
+        SpecError: they have one class only.
     """
+    # The seed decides which training examples a limit keeps, and nothing else.
+    return _fingerprint(task, seed if task.train_limit else 0)
+
+
+@cache
+def _fingerprint(task: TaskSpec, seed: int) -> str:
     from harness import data
 
     return data.load(registry.task(task.name), task, seed)[1].fingerprint

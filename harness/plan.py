@@ -7,7 +7,7 @@ from statistics import median
 from typing import Literal
 
 from harness import identity
-from harness.errors import SourceError
+from harness.errors import HarnessError
 from harness.record import Record
 from harness.spec import RunSpec
 from harness.store import Store
@@ -49,7 +49,7 @@ def plan(cells: Iterable[Cell], store: Store, retry_failed: bool = False) -> lis
 def _plan_cell(cell: Cell, store: Store, retried: Collection[str]) -> PlannedCell:
     try:
         run_id = identity.identify(cell.spec)
-    except SourceError as error:
+    except HarnessError as error:
         return PlannedCell(cell.label, cell.spec, "unavailable", None, str(error))
     record = store.find(run_id)
     if record is None or record.status in retried:

@@ -6,7 +6,9 @@ import click
 import typer
 
 from harness.cli import catalog, fetch, run, transfer
+from harness.cli.check import check
 from harness.cli.doctor import doctor
+from harness.cli.suite import suite
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -17,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("suite")(suite)
+app.command("check")(check)
 app.command("list")(catalog.list_)
 app.command("show")(catalog.show)
 app.command("fetch")(fetch.fetch)

@@ -25,6 +25,6 @@ def check(
     for finding in verdict.findings:
         print(f"{finding.fault}: {finding.what}\n  reason: {finding.reason}\n  remedy: {finding.remedy}")
     for sentence in verdict.unchecked:
-        print(f"unchecked: {sentence}", file=sys.stderr)
+        print("unchecked: " + sentence.replace("\n", "\n  "), file=sys.stderr)
     print(f"{file}: {len(verdict.findings) or 'no'} finding{'s' if len(verdict.findings) != 1 else ''}")
     raise typer.Exit(1 if verdict.findings else 0)

@@ -160,4 +160,4 @@ def _print_reasons(results: Iterable[tuple[str, str | None]]) -> None:
     """Each reason once, with how many cells have it."""
     for (state, reason), number in sorted(Counter(results).items(), key=str):
         if reason:
-            print(f"  {state} ({number}): {reason}")
+            print(f"  {state} ({number}): " + reason.replace("\n", "\n    "))

@@ -46,7 +46,7 @@ def read_texts(cells: Iterable[Cell]) -> tuple[dict[str, Texts], list[str]]:
 
 def text_key(example: Example) -> str:
     """Letters and digits of an example's text, in lower case: what survives another tokenization or punctuation."""
-    return "".join(filter(str.isalnum, " ".join(example.fields.values()).lower()))
+    return "".join(filter(str.isalnum, " ".join((*example.fields.values(), *example.choices)).lower()))
 
 
 def check_examples(suite: Suite, texts: dict[str, Texts]) -> Iterator[Finding]:
