@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from harness.errors import SpecError
-from harness.method import BaseInfo, Context
+from harness.method import BaseInfo, Context, TaskInfo
 from harness.peft_method import ADAPTER, PeftMethod
 from harness.space import Choice, Space
 
 if TYPE_CHECKING:
     from peft import PeftModel, PrefixTuningConfig
     from torch import nn
+
+
+_WITHOUT_PAST_KEYS = ("albert", "deberta", "deberta-v2", "distilbert", "modernbert", "mpnet", "xlnet")
 
 
 class PrefixTuning(PeftMethod):
@@ -30,6 +33,14 @@ class PrefixTuning(PeftMethod):
     n_virtual_tokens: int = Field(10, ge=1, description="Length of the prefix.")
     reparametrize: bool = Field(False, description="Train the prefix through a two-layer network.")
     network_width: int = Field(512, ge=1, description="Hidden width of that network.")
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """Some encoders of transformers can't attend to given keys and values."""
+        if base.architecture in _WITHOUT_PAST_KEYS:
+            return (
+                f"peft's prefix tuning hands over past keys and values, which transformers' {base.architecture} lacks"
+            )
+        return None
 
     def config(self, model: "nn.Module", context: Context) -> "PrefixTuningConfig":
         """peft's configuration."""

@@ -1,0 +1,61 @@
+"""A new method is one file: it is found, listed and held to the contracts without touching anything else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import harness.methods
+from harness import registry
+from tests import tiny
+from tests.contracts import test_methods as contracts
+
+BITFIT = '''
+"""BitFit."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.method import Context, Method
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class BitFit(Method):
+    """Only biases and the head are trained."""
+
+    source: ClassVar[str] = "Ben Zaken et al. 2022, https://arxiv.org/abs/2106.10199"
+    learning_rate: ClassVar[float] = 1e-3
+
+    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
+        """The same model, frozen but for its biases and its head."""
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.endswith("bias") or name.startswith(context.head_names))
+        return model
+'''
+
+
+@pytest.fixture
+def bitfit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    (tmp_path / "bitfit.py").write_text(BITFIT)
+    monkeypatch.setattr(harness.methods, "__path__", [*harness.methods.__path__, str(tmp_path)])
+    registry._modules.cache_clear()
+    yield "bitfit"
+    registry._modules.cache_clear()
+
+
+def test_one_file_is_enough(bitfit: str, tmp_path: Path) -> None:
+    assert bitfit in registry.method_names()
+    contracts.test_declares_itself(bitfit)
+    contracts.test_defaults_lie_inside_the_search_space(bitfit)
+    for quantization in contracts.QUANTIZATIONS:
+        cell = contracts.Cell(bitfit, "encoder", quantization)
+        assert not cell.skipped
+        contracts.test_trains_something_exactly_if_it_says_so(cell)
+        contracts.test_training_lowers_the_loss_and_leaves_frozen_weights_alone(cell, tmp_path / quantization)
+    cell = contracts.Cell(bitfit, "encoder", "none")
+    contracts.test_same_seed_gives_same_weights(cell)
+    contracts.test_every_method_starts_from_the_same_head(cell)
+    trainable = [name for name, parameter in cell.applied().named_parameters() if parameter.requires_grad]
+    assert len(trainable) > tiny.BLOCKS * 6
+    assert all(name.startswith("classifier.") or name.endswith("bias") for name in trainable)
