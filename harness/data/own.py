@@ -1,0 +1,192 @@
+"""A user's own file as a task: a CSV, TSV, JSON lines or parquet file, described by settings or by a TOML file."""
+
+import json
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import SourceError, SpecError, nearest, unknown
+from harness.metrics import METRICS
+from harness.spec import describe, digest
+from harness.task import Kind, Rows, Task
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+DEFAULT_METRICS: dict[Kind, tuple[str, ...]] = {
+    "classification": ("accuracy", "macro_f1"),
+    "multiple_choice": ("accuracy",),
+    "regression": ("spearman", "pearson"),
+    "token_classification": ("span_f1",),
+    "generation": ("exact_match",),
+}
+
+
+class OwnTask(BaseModel):
+    """What a user says about a file; columns are named as in the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind = Field("classification", description="What an answer is.")
+    text: tuple[str, ...] = Field(min_length=1, max_length=2, description="Columns to read: one, or two for a pair.")
+    target: str = Field(description="Column of the answer.")
+    choices: tuple[str, ...] = Field((), description="multiple_choice: columns of the choices, or one with lists.")
+    labels: tuple[str, ...] = Field((), description="Label names in order; default: those in the file, sorted.")
+    templates: tuple[str, ...] = Field((), description="Prompts with {column} places; default: the texts.")
+    verbalizers: tuple[str, ...] = Field((), description="Text of each label after a prompt; default: its name.")
+    descriptions: tuple[str, ...] = Field((), description="A phrase for each label; default: its name.")
+    metrics: tuple[str, ...] = Field((), description="The first is primary; default: by kind.")
+    max_new_tokens: int = Field(64, ge=1, description="Longest generated answer.")
+
+
+def is_own(name: str) -> bool:
+    """Whether a task's name is a file of one's own rather than a registered task."""
+    return Path(name).suffix in (*SUFFIXES, ".toml")
+
+
+def own_task(path: Path, settings: dict[str, Any]) -> Task:
+    """A task from one's own file.
+
+    Args:
+        path: A data file; or a TOML file that names one (``file``, relative to itself) beside the fields of OwnTask.
+        settings: Fields of OwnTask; they win over the TOML file's.
+
+    Raises:
+        SpecError: a field or column that is wrong, with the nearest name; or fewer than two labels.
+        SourceError: a file that can't be read.
+    """
+    if path.suffix == ".toml":
+        described = _read_toml(path)
+        settings = {**described, **settings}
+        data = path.parent / str(settings.pop("file", ""))
+    else:
+        data = path
+    own = _parse({name: _as_tuple(name, value) for name, value in settings.items()})
+    rows = _read(data)
+    _check_columns(own, rows, data)
+    labels = own.labels or _labels(own, rows)
+    _check_labels(own, labels, data)
+    phrases = tuple(label.replace("_", " ") for label in labels)
+    values = [float(row[own.target]) for row in rows if _is_number(row[own.target])] if own.kind == "regression" else []
+    return Task(
+        name=str(path),
+        source=str(data),
+        kind=own.kind,
+        text=own.text,
+        target=own.target,
+        labels=labels,
+        templates=own.templates or ("\n".join(f"{{{column}}}" for column in own.text) + "\nAnswer:",),
+        verbalizers=own.verbalizers or tuple(f" {phrase}" for phrase in phrases),
+        descriptions=own.descriptions or phrases,
+        metrics=own.metrics or DEFAULT_METRICS[own.kind],
+        rows=lambda: {"train": rows},
+        row=lambda row: _row(own, row),
+        max_new_tokens=own.max_new_tokens,
+        value_range=(min(values, default=0.0), max(values, default=1.0)),
+        version=int(digest(own.model_dump()), 16),  # settings decide the result, so they are part of run_id
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SourceError(f"{path} can't be read as TOML: {error}") from None
+
+
+def _as_tuple(name: str, value: Any) -> Any:
+    """A single column, template or metric may be given without a list."""
+    is_plural = name in ("text", "choices", "labels", "templates", "verbalizers", "descriptions", "metrics")
+    return (value,) if is_plural and isinstance(value, str) else value
+
+
+def _parse(settings: dict[str, Any]) -> OwnTask:
+    try:
+        own = OwnTask.model_validate(settings)
+    except ValidationError as error:
+        raise SpecError("\n".join(describe(error, OwnTask, prefix="task"))) from None
+    for metric in own.metrics:
+        if metric not in METRICS:
+            raise unknown("metric", metric, METRICS)
+    return own
+
+
+def _read(path: Path) -> Rows:
+    if path.suffix not in SUFFIXES:
+        raise SpecError(f"a task's file must end in {', '.join(SUFFIXES)}; got {str(path)!r}")
+    try:
+        return _read_rows(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError) as error:  # pandas', pyarrow's and json's errors are ValueErrors
+        raise SourceError(f"{path} can't be read: {error}") from None
+
+
+@cache
+def _read_rows(path: Path, modified: int) -> Rows:
+    """Rows of a file, read once in a process unless it changes."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return list(pq.read_table(path).to_pylist())
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    import pandas as pd
+
+    separator = "\t" if path.suffix == ".tsv" else ","
+    # As text: "NA" is a word and 007 a label.
+    return list(pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False).to_dict("records"))
+
+
+def _check_columns(own: OwnTask, rows: Rows, path: Path) -> None:
+    if not rows:
+        raise SourceError(f"{path} has no rows")
+    places = [name for template in own.templates for _, name, _, _ in Formatter().parse(template) if name]
+    if own.target in (*own.text, *places):
+        raise SpecError(f"task.target {own.target!r} is also a text: the answer would be given away")
+    for column in (*own.text, own.target, *own.choices, *places):
+        if column not in rows[0]:
+            raise SpecError(f"{path} has no column {column!r}{nearest(column, rows[0])}; it has {', '.join(rows[0])}")
+    if own.kind == "multiple_choice" and not own.choices:
+        raise SpecError("task.choices: multiple_choice needs the columns of the choices, or one column with lists")
+
+
+def _labels(own: OwnTask, rows: Rows) -> tuple[str, ...]:
+    targets = [row.get(own.target) for row in rows]
+    if own.kind == "classification":
+        return tuple(sorted({str(target).strip() for target in targets if target not in (None, "")}))
+    if own.kind == "token_classification":
+        kinds = sorted({str(tag)[2:] for tags in targets for tag in tags or () if tag != "O"})
+        return ("O", *(f"{place}-{kind}" for kind in kinds for place in "BI"))
+    return ()
+
+
+def _check_labels(own: OwnTask, labels: Sequence[str], path: Path) -> None:
+    if own.kind in ("classification", "token_classification") and len(labels) < 2:
+        raise SpecError(f"{path}: {own.target!r} has {len(labels)} label ({', '.join(labels)}): a classifier needs two")
+    tags = [f"{place}-{tag[2:]}" for tag in labels[1::2] for place in "BI"]
+    if own.kind == "token_classification" and list(labels) != ["O", *tags]:
+        raise SpecError(f"task.labels of tags are O, then B-x and I-x of each type x; got {', '.join(labels)}")
+    for name in ("verbalizers", "descriptions"):
+        given = getattr(own, name)
+        if given and len(given) != len(labels):
+            raise SpecError(f"task.{name} needs one for each label ({', '.join(labels)}); got {len(given)}")
+
+
+def _row(own: OwnTask, row: dict[str, Any]) -> dict[str, Any]:
+    target = row[own.target]
+    if own.kind == "classification":
+        return {**row, own.target: target if target is None else str(target)}
+    if own.kind == "multiple_choice":
+        choices = row[own.choices[0]] if len(own.choices) == 1 else [row[column] for column in own.choices]
+        index = choices.index(target) if target in choices else int(target)
+        return {**row, "choices": choices, own.target: index}
+    return row
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return float(value) == float(value)
+    except (TypeError, ValueError):
+        return False
