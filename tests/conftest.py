@@ -1,5 +1,10 @@
 """Fixtures that several test modules share."""
 
+import os
+
+# Tiny models gain nothing from threads, and two processes that spin for each other's cores lose minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,11 +36,11 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_spec(snapshots: dict[str, Path], tiny_data: Path) -> MakeSpec:
-    """A spec on the tiny data: ``make_spec(method, kind="encoder", **sections)``."""
+    """A spec on the tiny data: ``make_spec("lora", kind="encoder", **sections)``."""
 
-    def make(method: str = "lora", kind: str = "encoder", **sections: Any) -> RunSpec:
+    def make(name: str = "lora", kind: str = "encoder", **sections: Any) -> RunSpec:
         tiny = {
-            "method": {"name": method},
+            "method": {"name": name},
             "base": {"name": str(snapshots[kind])},
             "task": {"name": "sst2", "path": str(tiny_data)},
             "training": {"epochs": 2, "batch_size": 16},

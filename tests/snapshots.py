@@ -20,7 +20,8 @@ WORDS = (*SPECIAL, *GOOD, *BAD, *FILLER, "negative", "positive", "Review", "Sent
 
 def save_snapshot(kind: BaseKind, folder: Path) -> Path:
     """A base of a kind with a word-level tokenizer that knows WORDS."""
-    tiny.MODELS[kind]().save_pretrained(folder)
+    model = tiny.MODELS[kind]()
+    (model.base_model if kind == "encoder" else model).save_pretrained(folder)
     tokenizer(kind).save_pretrained(folder)
     return folder
 

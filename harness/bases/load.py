@@ -32,6 +32,10 @@ from harness.method import BaseInfo
 from harness.spec import BaseSpec, Formulation, Quantization
 
 
+HEADS = ("head", "token_head")
+"""Formulations that answer through a head made for the task."""
+
+
 @dataclass
 class Base:
     """A loaded base; ``head_names`` are the modules that the checkpoint lacked, made for the task."""
@@ -99,7 +103,13 @@ def _read(
                 options["quantization_config"] = _bitsandbytes(quantization, skeleton, quantized)
                 options["device_map"] = {"": device}  # bitsandbytes quantizes as it loads
             model, loading = auto_class.from_pretrained(
-                folder, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+                folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                ignore_mismatched_sizes=formulation in HEADS,  # a checkpoint's own head for other labels
+                output_loading_info=True,
+                **options,
             )
             tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -113,7 +123,8 @@ def _read(
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
-    heads = tuple(sorted({key.rpartition(".")[0] for key in loading["missing_keys"]}))
+    new = [*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])]
+    heads = tuple(sorted({key.rpartition(".")[0] for key in new}))
     return Base(model.eval(), tokenizer, info, heads)
 
 
@@ -135,7 +146,7 @@ def reset_heads(model: nn.Module, head_names: tuple[str, ...], seed: int) -> Non
 
 def _config(folder: Path, formulation: Formulation, n_labels: int) -> Any:
     config = AutoConfig.from_pretrained(folder)
-    if formulation in ("head", "token_head"):
+    if formulation in HEADS:
         config.num_labels = n_labels
     return config
 
