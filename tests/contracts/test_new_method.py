@@ -54,7 +54,7 @@ def test_one_file_is_enough(bitfit: str, tmp_path: Path) -> None:
         contracts.test_trains_something_exactly_if_it_says_so(cell)
         contracts.test_training_lowers_the_loss_and_leaves_frozen_weights_alone(cell, tmp_path / quantization)
     cell = contracts.Cell(bitfit, "encoder", "none")
-    contracts.test_same_seed_gives_same_weights(cell)
+    contracts.test_same_seed_gives_same_weights_and_every_one_is_reached(cell)
     contracts.test_every_method_starts_from_the_same_head(cell)
     trainable = [name for name, parameter in cell.applied().named_parameters() if parameter.requires_grad]
     assert len(trainable) > tiny.BLOCKS * 6
