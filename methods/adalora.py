@@ -81,12 +81,12 @@ class AdaLoRA(PeftMethod):
         """Update the scores and prune where the schedule says so."""
         model.base_model.update_and_allocate(step)
 
-    def extra_loss(self, model: "PeftModel") -> "Tensor":
+    def extra_loss(self, model: "PeftModel") -> "Tensor | None":
         """Mean over the matrices P and Q of the Frobenius norm of P^T P - I or Q Q^T - I, weighted."""
         import torch
 
         if self.orthogonality_weight == 0:
-            return torch.zeros(())
+            return None
         norms = [
             torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=gram.device)) for gram in _gram_matrices(model)
         ]
