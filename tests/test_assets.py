@@ -76,5 +76,5 @@ def test_another_file_than_the_pinned_one_is_not_kept() -> None:
 def test_a_cache_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    with pytest.raises(SourceError, match="can't write to the cache folder .* set HARNESS_CACHE_DIR"):
+    with pytest.raises(SourceError, match=r"can't write to the cache folder .* set HARNESS_CACHE_DIR"):
         assets.wheel(*PINNED)

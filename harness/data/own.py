@@ -3,10 +3,12 @@
 import json
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +17,7 @@ from harness.metrics import METRICS
 from harness.spec import describe, digest
 from harness.task import Kind, Rows, Task
 
+PLURAL = ("text", "choices", "labels", "templates", "verbalizers", "descriptions", "metrics")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 DEFAULT_METRICS: dict[Kind, tuple[str, ...]] = {
     "classification": ("accuracy", "macro_f1"),
@@ -42,9 +45,18 @@ class OwnTask(BaseModel):
     max_new_tokens: int = Field(64, ge=1, description="Longest generated answer.")
 
 
-def is_own(name: str) -> bool:
-    """Whether a task's name is a file of one's own rather than a registered task."""
-    return Path(name).suffix in (*SUFFIXES, ".toml")
+def own_task_named(name: str) -> Task:
+    """The task of a name such as ``my.toml`` or ``reviews.csv?text=review&target=sentiment``.
+
+    After the question mark come fields of OwnTask as in a URL; a field with several values is repeated, and ``\\n``
+    in a template is a line break.
+    """
+    path, _, query = name.partition("?")
+    settings: dict[str, Any] = {}
+    for field, values in parse_qs(query, keep_blank_values=True).items():
+        texts = tuple(value.replace("\\n", "\n") for value in values)
+        settings[field] = texts if field in PLURAL else texts[-1]
+    return replace(own_task(Path(path), settings), name=name)
 
 
 def own_task(path: Path, settings: dict[str, Any]) -> Task:
@@ -99,8 +111,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _as_tuple(name: str, value: Any) -> Any:
     """A single column, template or metric may be given without a list."""
-    is_plural = name in ("text", "choices", "labels", "templates", "verbalizers", "descriptions", "metrics")
-    return (value,) if is_plural and isinstance(value, str) else value
+    return (value,) if name in PLURAL and isinstance(value, str) else value
 
 
 def _parse(settings: dict[str, Any]) -> OwnTask:

@@ -1,0 +1,161 @@
+"""A file of one's own as a task."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from harness import data, registry
+from harness.data.own import own_task
+from harness.errors import HarnessError, SourceError, SpecError
+from harness.record import DataInfo
+from harness.spec import TaskSpec
+from harness.task import Splits, Task
+
+ROWS = [{"review": f'film {n}, "quoted"', "sentiment": ("bad", "good")[n % 2], "stars": n % 5} for n in range(60)]
+TEXT = {"text": "review", "target": "sentiment"}
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        separator = "\t" if path.suffix == ".tsv" else ","
+        cells = [list(rows[0]), *[[str(v) for v in row.values()] for row in rows]]
+        path.write_text(
+            "\n".join(separator.join('"' + cell.replace('"', '""') + '"' for cell in line) for line in cells)
+        )
+    return path
+
+
+def load(task: Task) -> tuple[Splits, DataInfo]:
+    return data.load(task, TaskSpec(name=task.name), 0)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_every_format_gives_the_same_examples(suffix: str, tmp_path: Path) -> None:
+    task = own_task(write(tmp_path / f"reviews{suffix}", ROWS), TEXT)
+    splits, info = load(task)
+    assert task.labels == ("bad", "good")
+    assert info.protocol == "carved"
+    assert info.sizes == {"train": 43, "validation": 5, "test": 12}
+    assert info.fingerprint == load(own_task(write(tmp_path / "again.csv", ROWS), TEXT))[1].fingerprint
+    for example in splits.train:
+        row = ROWS[int(example.id.split("/")[1])]
+        assert example.fields == {"review": row["review"]}
+        assert task.labels[example.target] == row["sentiment"]  # type: ignore[index]
+
+
+def test_defaults_make_a_prompt_of_the_texts(tmp_path: Path) -> None:
+    task = own_task(write(tmp_path / "reviews.csv", ROWS), TEXT)
+    assert task.templates == ("{review}\nAnswer:",)
+    assert task.verbalizers == (" bad", " good")
+    assert task.metrics == ("accuracy", "macro_f1")
+
+
+def test_a_toml_file_names_the_data_beside_it(tmp_path: Path) -> None:
+    write(tmp_path / "reviews.jsonl", ROWS)
+    (tmp_path / "my.toml").write_text(
+        'file = "reviews.jsonl"\ntext = "review"\ntarget = "sentiment"\nlabels = ["good", "bad"]\n'
+        'templates = "Review: {review}\\nVerdict:"\nverbalizers = [" yes", " no"]\nmetrics = "mcc"\n'
+    )
+    task = own_task(tmp_path / "my.toml", {})
+    assert (task.labels, task.verbalizers, task.metrics) == (("good", "bad"), (" yes", " no"), ("mcc",))
+    assert task.templates == ("Review: {review}\nVerdict:",)
+    assert load(task)[1].sizes["test"] == 12
+    assert task.version != own_task(tmp_path / "my.toml", {"metrics": "accuracy"}).version
+
+
+def test_regression(tmp_path: Path) -> None:
+    task = own_task(write(tmp_path / "r.csv", ROWS), {"kind": "regression", "text": "review", "target": "stars"})
+    assert task.value_range == (0.0, 4.0)
+    assert {example.target for example in load(task)[0].train} == {0.0, 1.0, 2.0, 3.0, 4.0}
+
+
+@pytest.mark.parametrize("answer", [lambda n: str(n % 2), lambda n: f"{'xy'[n % 2]}{n}"])
+def test_multiple_choice_by_index_or_by_text(answer: Any, tmp_path: Path) -> None:
+    rows = [{"q": f"q {n}", "a": f"x{n}", "b": f"y{n}", "right": answer(n)} for n in range(30)]
+    settings = {"kind": "multiple_choice", "text": "q", "target": "right", "choices": ["a", "b"]}
+    for example in load(own_task(write(tmp_path / "q.csv", rows), settings))[0].train:
+        number = int(example.id.split("/")[1])
+        assert example.choices == (f"x{number}", f"y{number}")
+        assert example.target == number % 2
+
+
+def test_tags_by_name(tmp_path: Path) -> None:
+    rows = [{"words": ["Anna", f"w{n}"], "tags": ["B-person", "O"]} for n in range(30)]
+    rows += [{"words": ["Rome", "Inn", f"w{n}"], "tags": ["B-place", "I-place", "O"]} for n in range(30)]
+    settings = {"kind": "token_classification", "text": "words", "target": "tags"}
+    task = own_task(write(tmp_path / "tags.jsonl", rows), settings)
+    assert task.labels == ("O", "B-person", "I-person", "B-place", "I-place")
+    assert {example.target for example in load(task)[0].train} == {(1, 0), (3, 4, 0)}
+    with pytest.raises(SpecError, match=r"task\.labels of tags are O, then B-x and I-x"):
+        own_task(tmp_path / "tags.jsonl", {**settings, "labels": ["B-person", "O"]})
+
+
+def test_generation(tmp_path: Path) -> None:
+    rows = [{"en": f"dog {n}", "de": f"Hund {n}"} for n in range(30)]
+    settings = {"kind": "generation", "text": "en", "target": "de", "metrics": ["bleu", "chrf"]}
+    task = own_task(write(tmp_path / "t.jsonl", rows), settings)
+    assert load(task)[0].train[0].target == "Hund 0"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"text": "review"}, "task.target is required"),
+        ({"text": "revue", "target": "sentiment"}, "has no column 'revue' (did you mean 'review'?)"),
+        ({"text": "review", "target": "sentimant"}, "has no column 'sentimant' (did you mean 'sentiment'?)"),
+        ({**TEXT, "kind": "clasification"}, "task.kind must be one of classification"),
+        ({**TEXT, "templates": "{titel}:"}, "has no column 'titel'"),
+        ({**TEXT, "templates": "{sentiment}:"}, "the answer would be given away"),
+        ({**TEXT, "metric": "mcc"}, "unknown field 'task.metric' (did you mean 'metrics'?)"),
+        ({**TEXT, "metrics": "f2"}, "unknown metric 'f2' (did you mean 'f1'?)"),
+        ({**TEXT, "verbalizers": [" a"]}, "task.verbalizers needs one for each label (bad, good); got 1"),
+        ({**TEXT, "kind": "multiple_choice"}, "task.choices: multiple_choice needs"),
+    ],
+)
+def test_wrong_settings(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        own_task(write(tmp_path / "reviews.csv", ROWS), settings)
+    assert message in str(caught.value)
+
+
+def test_one_class(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"'sentiment' has 1 label \(bad\): a classifier needs two"):
+        own_task(write(tmp_path / "reviews.csv", ROWS[::2]), TEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("none.csv", None, SourceError),
+        ("empty.csv", "", SourceError),
+        ("header.csv", "review,sentiment\n", SourceError),
+        ("broken.jsonl", '{"review": ', SourceError),
+        ("broken.parquet", "PAR1", SourceError),
+        ("broken.toml", "file = ", SourceError),
+        ("table.xlsx", "", SpecError),
+    ],
+)
+def test_unreadable_files(name: str, content: str | None, error: type[HarnessError], tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(error, match=name):
+        own_task(tmp_path / name, TEXT)
+
+
+def test_a_name_carries_the_settings_of_the_command_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "reviews.csv", ROWS)
+    name = f"{file}?text=review&text=stars&target=sentiment&templates=Review: {{review}}\\nVerdict:&metrics=mcc"
+    task = registry.task(name)
+    assert (task.name, task.text, task.metrics) == (name, ("review", "stars"), ("mcc",))
+    assert task.templates == ("Review: {review}\nVerdict:",)
+    assert load(task)[1].sizes["test"] == 12
+    with pytest.raises(SpecError, match=r"a task's file must end in \.csv, .*; got 'sst2\.cvs'"):
+        registry.task("sst2.cvs?text=a&target=b")

@@ -1,0 +1,149 @@
+"""What is trained on, selected on and tested on."""
+
+import dataclasses
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from harness import data
+from harness.data import protocol
+from harness.data.examples import build
+from harness.errors import SourceError, SpecError
+from harness.registry import task
+from harness.spec import TaskSpec
+from harness.task import Example, Rows, Splits
+from tests.hub_schema import SCHEMAS, write_split
+
+TASK = dataclasses.replace(task("sst2"), name="toy", hub=None)
+
+
+def rows(n: int, word: str = "train", n_classes: int = 2) -> Rows:
+    return [{"sentence": f"{word} {i}", "label": i % n_classes} for i in range(n)]
+
+
+def split(**found: Rows) -> tuple[Splits, str, int]:
+    return protocol.split(TASK, {name: build(TASK, part, name) for name, part in found.items()})
+
+
+def texts(examples: list[Example]) -> list[str]:
+    return [example.fields["sentence"] for example in examples]
+
+
+def test_official_splits_stay_as_they_are() -> None:
+    splits, kind, dropped = split(train=rows(50), validation=rows(10, "v"), test=rows(10, "t"))
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (50, 10, 10)
+    assert (kind, dropped) == ("official", 0)
+
+
+def test_without_a_labelled_test_validation_is_the_test() -> None:
+    unlabelled = [{**row, "label": -1} for row in rows(10, "t")]
+    splits, kind, _ = split(train=rows(50), validation=rows(10, "v"), test=unlabelled)
+    assert texts(splits.test) == texts(build(TASK, rows(10, "v"), "validation"))
+    assert (len(splits.train), len(splits.validation), kind) == (45, 5, "official")
+
+
+def test_with_train_alone_test_and_validation_are_carved() -> None:
+    splits, kind, _ = split(train=rows(1000))
+    assert (len(splits.train), len(splits.validation), len(splits.test), kind) == (720, 80, 200, "carved")
+
+
+def test_carved_splits_have_a_largest_size() -> None:
+    splits, _, _ = split(train=rows(30_000))
+    assert (len(splits.validation), len(splits.test)) == (1000, 2000)
+
+
+def test_carving_does_not_depend_on_the_order_of_the_rows() -> None:
+    shuffled = rows(500)
+    random.Random(0).shuffle(shuffled)
+    first, second = split(train=rows(500))[0], split(train=shuffled)[0]
+    assert sorted(texts(first.test)) == sorted(texts(second.test))
+    assert sorted(texts(first.validation)) == sorted(texts(second.validation))
+
+
+def test_equal_texts_are_carved_together() -> None:
+    splits, _, _ = split(train=[*rows(200), *[{**row, "sentence": row["sentence"].upper()} for row in rows(200)]])
+    parts = [{text.lower() for text in texts(part)} for part in (splits.train, splits.validation, splits.test)]
+    assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 400
+
+
+def test_duplicates_are_dropped_from_train_and_validation_and_counted() -> None:
+    train = [*rows(50), {"sentence": "  T  3 ", "label": 1}, {"sentence": "V 4", "label": 0}]
+    splits, _, dropped = split(train=train, validation=[*rows(10, "v"), *rows(2, "t")], test=rows(10, "t"))
+    assert (len(splits.train), len(splits.validation), len(splits.test), dropped) == (50, 10, 10, 4)
+
+
+def test_too_few_texts_to_split() -> None:
+    with pytest.raises(SourceError, match="toy has 2 different training examples"):
+        split(train=rows(2) * 10)
+
+
+def test_train_limit_follows_the_seed_and_the_others_do_not() -> None:
+    splits = Splits(*(build(TASK, rows(200, word), word) for word in ("train", "v", "t")))
+    spec = TaskSpec(name="sst2", train_limit=50, validation_limit=50, test_limit=50)
+    first, second = (protocol.limit(TASK, splits, spec, seed) for seed in (0, 1))
+    assert first.train != second.train
+    assert first.validation == second.validation
+    assert first.test == second.test
+    assert texts(first.validation) != [text.replace("t ", "v ") for text in texts(first.test)]
+    assert protocol.limit(TASK, splits, spec, 0) == first
+
+
+@pytest.mark.parametrize("n", [7, 100, 333])
+def test_limits_keep_the_classes_in_proportion_and_the_order(n: int) -> None:
+    examples = build(TASK, [{"sentence": f"s {i}", "label": int(i % 10 == 0)} for i in range(1000)], "train")
+    kept = protocol.subsample(examples, n, seed=3, stratified=True)
+    assert len(kept) == n
+    assert abs(sum(example.target == 1 for example in kept) - n / 10) < 1
+    numbers = [int(example.id.split("/")[1]) for example in kept]
+    assert numbers == sorted(numbers)
+
+
+def test_a_larger_limit_keeps_the_smaller_sample() -> None:
+    examples = build(TASK, rows(1000), "train")
+    small, large = (set(texts(protocol.subsample(examples, n, 0, True))) for n in (100, 200))
+    assert small < large
+
+
+def test_every_example_is_as_likely() -> None:
+    examples = build(TASK, rows(20), "train")
+    counts = np.zeros(20)
+    for seed in range(2000):
+        counts[[int(e.id.split("/")[1]) for e in protocol.subsample(examples, 4, seed, True)]] += 1
+    assert chisquare(counts).pvalue > 0.001
+
+
+def test_the_fingerprint_sees_every_part_of_an_example() -> None:
+    base = Example("train/0", {"sentence": "a"}, 0, ("x", "y"), ("t",))
+    others = [
+        dataclasses.replace(base, id="train/1"),
+        dataclasses.replace(base, fields={"sentence": "b"}),
+        dataclasses.replace(base, target=1),
+        dataclasses.replace(base, choices=("y", "x")),
+        dataclasses.replace(base, tokens=("u",)),
+    ]
+    splits = [Splits([example], [], []) for example in (base, *others)]
+    splits += [Splits([], [base], []), Splits([base, others[0]], [], []), Splits([others[0], base], [], [])]
+    assert len({protocol.fingerprint(part) for part in splits}) == len(splits)
+
+
+def test_one_class_is_an_error(tmp_path: Path) -> None:
+    one_class = [{**row, "label": 1, "idx": 0} for row in rows(30)]
+    write_split(tmp_path / "train.parquet", one_class, SCHEMAS["nyu-mll/glue", "sst2"])
+    with pytest.raises(SpecError, match=r"sst2 has one class among its 22 training examples \(positive\)"):
+        data.load(task("sst2"), TaskSpec(name="sst2", path=str(tmp_path)), 0)
+
+
+def test_sst2_at_its_full_size_loads_fast(tmp_path: Path) -> None:
+    """The data are loaded before every run to know its run_id."""
+    full = [{"sentence": f"a sentence of eight words with number {i}", "label": i % 2, "idx": i} for i in range(67_349)]
+    write_split(tmp_path / "train.parquet", full, SCHEMAS["nyu-mll/glue", "sst2"])
+    spec = TaskSpec(name="sst2", path=str(tmp_path), train_limit=8000)
+    data.load(task("sst2"), spec, 0)
+    start = time.process_time()
+    data.load(task("sst2"), spec, 0)
+    assert time.process_time() - start < 3
