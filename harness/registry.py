@@ -75,7 +75,11 @@ def make_method(spec: MethodSpec) -> Method:
 
 
 def task(name: str) -> Task:
-    """A task, by its file's name."""
+    """A task, by its file's name in benchmarks/; or one's own, by its data's or description's file name."""
+    if "." in name.partition("?")[0]:
+        from harness.data.own import own_task_named
+
+        return own_task_named(name)
     module = _import("harness.benchmarks", "task", name)
     declared = getattr(module, "TASK", None)
     if not isinstance(declared, Task) or declared.name != name:
