@@ -9,6 +9,7 @@ from typing import Any
 from harness.bases.package import PACKAGE_BASES, snapshot_of
 from harness.bases.shapes import linear_shapes
 from harness.errors import SourceError, nearest
+from harness.hub import hub_problem
 from harness.method import BaseInfo, BaseKind
 from harness.spec import Quantization
 
@@ -72,20 +73,22 @@ def _local_folder(name: str) -> Path | None:
 
 
 def _from_hub(name: str, file: str | None) -> Path:
-    """A hub snapshot (weights as safetensors only), or the path of one of its files."""
+    """A hub snapshot (weights as safetensors only), or the path of one of its files; the hub's cache if offline."""
     from huggingface_hub import hf_hub_download, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    tried = f"local folder {name!r}, HARNESS_MODEL_DIR, the hub"
+    problem = hub_problem()
     try:
         if file:
-            return Path(hf_hub_download(name, file))
+            return Path(hf_hub_download(name, file, local_files_only=problem is not None))
         patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
-        return Path(snapshot_download(name, allow_patterns=patterns))
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=problem is not None))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        hint = f"{nearest(name, base_names())}; bases that need no hub: {', '.join(base_names())}"
-        raise SourceError(f"unknown base {name!r}: tried {tried} ({reason}){hint}") from None
+        reason = problem or (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SourceError(
+            f"unknown base {name!r}{nearest(name, base_names())}; tried local folder {name!r}, HARNESS_MODEL_DIR, "
+            f"the hub ({reason}); bases that need no hub: {', '.join(base_names())}"
+        ) from None
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

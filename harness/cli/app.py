@@ -1,6 +1,7 @@
 """The commands, put together; errors become one message and an exit code."""
 
 import sys
+import warnings
 
 import click
 import typer
@@ -34,6 +35,9 @@ def main() -> None:
 
     Exit codes: 0 done, 2 wrong input, 1 anything else failed, 130 interrupted.
     """
+    # Deprecations are advice to authors of libraries, not to a user of this program.
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:

@@ -67,13 +67,10 @@ def _quantized_linear(bits: int) -> tuple[bool, str]:
 
 
 def _hub() -> tuple[bool, str]:
-    from huggingface_hub import HfApi
+    from harness.hub import hub_problem
 
-    try:
-        HfApi().model_info("google-bert/bert-base-uncased", timeout=5)
-    except Exception as error:  # offline shows in many exception types
-        return False, f"out of reach ({type(error).__name__})"
-    return True, "reachable"
+    problem = hub_problem()
+    return problem is None, problem or "reachable"
 
 
 def _folder(variable: str) -> tuple[bool, str]:

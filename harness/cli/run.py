@@ -22,6 +22,7 @@ def run(
     results: Results = RESULTS,
 ) -> None:
     """Adapt a base to a task with a method; print the result and where it is."""
+    from harness.identity import resolve  # a wrong name is told before torch is imported
     from harness.spec import merge, parse_overrides, parse_spec
 
     named = {
@@ -30,7 +31,7 @@ def run(
         "base": {"name": base, "quantization": quantization},
         "seed": seed,
     }
-    spec = parse_spec(merge(named, parse_overrides(set_ or [])))
+    spec = resolve(parse_spec(merge(named, parse_overrides(set_ or []))))
 
     from harness.run import run as run_spec
 

@@ -2,23 +2,20 @@
 
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import assets, registry
 from harness.errors import SourceError
+from harness.hub import hub_problem
 from harness.task import Hub, Rows, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "validation", "test")
-HUB_TIMEOUT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,9 @@ def read(task: Task, path: str | None = None) -> Source:
 def _from_path(task: Task, folder: Path) -> Source:
     files = {split: folder / f"{split}.parquet" for split in SPLITS}
     if not files["train"].is_file():
-        raise SourceError(f"task.path: {files['train']} does not exist; validation.parquet and test.parquet may lack")
+        raise SourceError(
+            f"task.path: {files['train']} does not exist (validation.parquet and test.parquet are optional)"
+        )
     return Source(f"path {folder}", {split: _parquet(task, file) for split, file in files.items() if file.is_file()})
 
 
@@ -81,7 +80,7 @@ def _from_mirror(task: Task) -> Source:
 
 def _from_hub(task: Task) -> Source:
     hub = _hub_of(task)
-    reason = _hub_problem()
+    reason = hub_problem()
     if reason and not _is_in_hub_cache(hub):
         raise Unavailable(reason)
     import datasets
@@ -124,22 +123,6 @@ def hub_splits(hub: Hub) -> dict[str, str]:
     """Our split name → the hub's, for the splits that the hub has."""
     names = {"train": hub.train, "validation": hub.validation, "test": hub.test}
     return {split: name for split, name in names.items() if name is not None}
-
-
-@cache
-def _hub_problem() -> str | None:
-    """Why the hub can't be reached, asked once in a process."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE is set"
-    try:
-        urllib.request.urlopen(constants.ENDPOINT, timeout=HUB_TIMEOUT_SECONDS).close()
-    except urllib.error.HTTPError:
-        return None  # it answered
-    except OSError as error:
-        return f"{constants.ENDPOINT} can't be reached ({getattr(error, 'reason', error)})"
-    return None
 
 
 def _is_in_hub_cache(hub: Hub) -> bool:
