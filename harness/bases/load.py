@@ -31,7 +31,6 @@ from harness.errors import HarnessError, SourceError
 from harness.method import BaseInfo
 from harness.spec import BaseSpec, Formulation, Quantization
 
-
 HEADS = ("head", "token_head")
 """Formulations that answer through a head made for the task."""
 
