@@ -8,8 +8,8 @@ from harness import registry
 from harness.compare.fairness import Finding
 from harness.compare.power import examples_needed
 from harness.errors import SourceError
+from harness.spec import TaskSpec
 from harness.suite import Cell, Suite
-from harness.task import Example
 
 LEAK_RATIO = 0.01
 """Share of a task's test texts that may appear elsewhere: short texts such as "thank you" recur by chance."""
@@ -26,27 +26,30 @@ class Texts:
 
 
 def read_texts(cells: Iterable[Cell]) -> tuple[dict[str, Texts], list[str]]:
-    """The texts of every task whose data can be had here, and for each of the others why not."""
-    from harness import data
+    """The texts of every task whose data can be had here, and for each of the others why not.
 
+    Tasks that are only tested on, without training, are among them.
+    """
+    from harness import data
+    from harness.data.leakage import loose_key
+
+    in_play = {cell.spec.task.name: (cell.spec.task, cell.spec.seed) for cell in cells}
+    for name in list(in_play):
+        for other in registry.task(name).also_test:
+            in_play.setdefault(other, (TaskSpec(name=other), 0))
     texts: dict[str, Texts] = {}
     missing: dict[str, str] = {}
-    for spec, seed in {cell.spec.task.name: (cell.spec.task, cell.spec.seed) for cell in cells}.values():
+    for spec, seed in in_play.values():
         try:
             splits, _ = data.load(registry.task(spec.name), spec, seed)
         except SourceError as error:
             missing[spec.name] = str(error)
             continue
         train, validation, test = (
-            frozenset(map(text_key, split)) for split in (splits.train, splits.validation, splits.test)
+            frozenset(map(loose_key, split)) for split in (splits.train, splits.validation, splits.test)
         )
         texts[spec.name] = Texts(train, validation, test, n_test=len(splits.test))
     return texts, [f"{name}: examples not checked: {reason}" for name, reason in missing.items()]
-
-
-def text_key(example: Example) -> str:
-    """Letters and digits of an example's text, in lower case: what survives another tokenization or punctuation."""
-    return "".join(filter(str.isalnum, " ".join((*example.fields.values(), *example.choices)).lower()))
 
 
 def check_examples(suite: Suite, texts: dict[str, Texts]) -> Iterator[Finding]:
@@ -55,7 +58,7 @@ def check_examples(suite: Suite, texts: dict[str, Texts]) -> Iterator[Finding]:
         yield from _test_for_selection(name, texts.get(name))
         if name in texts and len(suite.methods) > 1:
             yield from _few_examples(name, texts[name].n_test, suite.smallest_claim(name))
-    yield from _leakage(list(dict.fromkeys(suite.tasks)), texts)
+    yield from _leakage(suite.tasks, texts)
 
 
 def _test_for_selection(name: str, texts: Texts | None) -> Iterator[Finding]:
@@ -86,12 +89,15 @@ def _few_examples(name: str, n_test: int, difference: float) -> Iterator[Finding
 
 
 def _leakage(tasks: list[str], texts: dict[str, Texts]) -> Iterator[Finding]:
-    for trained, tested in permutations(tasks, 2):
+    in_play = dict.fromkeys([*tasks, *(other for name in tasks for other in registry.task(name).also_test)])
+    for trained, tested in permutations(in_play, 2):
+        if trained not in tasks:
+            continue
         declared = tested in registry.task(trained).overlaps or trained in registry.task(tested).overlaps
         ratio = 0.0
         if trained in texts and tested in texts:
             ratio = _shared(texts[trained].train | texts[trained].validation, texts[tested].test)
-        if ratio > LEAK_RATIO or (declared and trained < tested):
+        if ratio > LEAK_RATIO or (declared and (trained < tested or tested not in tasks)):
             share = f": {ratio:.0%} of the test texts" if ratio else " (both declare the same source)"
             yield Finding(
                 "leakage",

@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from harness import benchmarks
-from harness.compare.examples import Texts, check_examples, text_key
+from harness.compare.examples import Texts, check_examples
 from harness.compare.fairness import check_fingerprints, check_methods, check_params
 from harness.compare.lint import lint
 from harness.record import DataInfo, Params, Record
 from harness.spec import merge
 from harness.suite import Cell, expand, parse_suite, read_suite
-from harness.task import Example
 
 SHIPPED = sorted((Path(benchmarks.__path__[0]) / "suites").rglob("*.toml"))
 
@@ -137,10 +136,13 @@ def test_sst2_and_rotten_tomatoes_leak_even_where_their_data_is_out_of_reach() -
     assert finding.fault == "leakage"
 
 
-def test_texts_are_compared_without_tokenization() -> None:
-    one = Example(id="1", fields={"text": "It's a  film -- of sorts ."}, target=0)
-    other = Example(id="2", fields={"sentence": "it 's a film—of sorts."}, target=1)
-    assert text_key(one) == text_key(other)
+def test_a_task_that_is_only_tested_on_leaks_too() -> None:
+    suite = parse_suite({**FAIR, "tasks": ["rotten_tomatoes"]})
+    [finding] = check_examples(
+        suite, {"rotten_tomatoes": GOOD, "imdb": texts(OTHER.train, OTHER.validation, GOOD.train)}
+    )
+    assert finding.fault == "leakage"
+    assert "test examples of imdb" in finding.what
 
 
 def test_suites_ship() -> None:
