@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness import registry
+from harness import identity, registry
 from harness.record import Record
 from harness.search.space import Params, default_params, search_space
 from harness.search.spec import SearchSpec
@@ -16,7 +16,7 @@ RunTrial = Callable[[RunSpec, OnValidation], Record]
 
 @dataclass(frozen=True)
 class Plan:
-    """The cell, what is fixed of it and what varies; the same plan has the same name, so a command goes on with it."""
+    """The resolved cell and what varies of it; the same plan has the same name, so a command goes on with it."""
 
     spec: RunSpec
     search: SearchSpec
@@ -28,7 +28,7 @@ class Plan:
     def name(self) -> str:
         """The cell in words, and a hash of all that decides what is proposed; the budget is not part of it."""
         spec = self.spec
-        identity = {
+        decisive = {
             "spec": spec.model_dump(mode="json", exclude={"seed"}),
             "version": registry.method_class(spec.method.name).version,
             "search": self.search.model_dump(mode="json", exclude={"trials", "budget_seconds"}),
@@ -36,10 +36,11 @@ class Plan:
             "default": self.default,
         }
         base = spec.base.name.rstrip("/").rsplit("/", 1)[-1]
-        return "-".join((spec.method.name, spec.task.name, base, spec.base.quantization, digest(identity, 8)))
+        return "-".join((spec.method.name, spec.task.name, base, spec.base.quantization, digest(decisive, 8)))
 
 
 def make_plan(spec: RunSpec, search: SearchSpec, space: Space | None = None) -> Plan:
     """The plan of a cell's study: what the spec sets is held fixed, the rest of the space is searched."""
     space = search_space(spec) if space is None else space
-    return Plan(spec, search, space, default_params(spec, space), registry.task(spec.task.name).metrics[0])
+    metric = registry.task(spec.task.name).metrics[0]
+    return Plan(identity.resolve(spec), search, space, default_params(spec, space), metric)

@@ -1,11 +1,12 @@
 """What a study leaves behind, readable without optuna: results/studies/<name>.json."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, SpecError, unknown
 from harness.record import Part
 from harness.search.spec import SearchSpec
 from harness.spec import RunSpec, merge, parse_spec
@@ -30,7 +31,7 @@ class StudyRecord(Part):
     """One study."""
 
     name: str
-    spec: RunSpec = Field(description="The cell, with what was fixed.")
+    spec: RunSpec = Field(description="The cell, resolved: the spec of trial 0 but for the seed.")
     search: SearchSpec
     metric: str = Field(description="Primary metric of the task.")
     trials: list[TrialRecord] = Field(description="Finished trials by number; trial 0 is the published default.")
@@ -56,7 +57,7 @@ class StudyRecord(Part):
         return next(trial for trial in self.trials if trial.number == number)
 
     def spec_of(self, number: int) -> RunSpec:
-        """The spec that a trial ran (with each of the search seeds)."""
+        """The resolved spec that a trial ran with each of the search seeds."""
         return with_params(self.spec, self.trial(number).params)
 
 
@@ -79,3 +80,18 @@ def read_study(path: Path) -> StudyRecord:
         return StudyRecord.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise HarnessError(f"{path} is not a readable study ({error}); run its search again to rewrite it") from None
+
+
+def find_studies(results: Path, names: Sequence[str] = ()) -> list[StudyRecord]:
+    """The studies of a results folder, or those named, in the order of their names.
+
+    Raises:
+        SpecError: an unknown name, or no study at all.
+    """
+    paths = {path.stem: path for path in sorted((results / "studies").glob("*.json"))}
+    if not paths:
+        raise SpecError(f"no study in {results / 'studies'}; `harness search` makes one")
+    for name in names:
+        if name not in paths:
+            raise unknown("study", name, paths)
+    return [read_study(path) for name, path in paths.items() if not names or name in names]

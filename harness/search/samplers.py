@@ -38,36 +38,41 @@ class PerTrialSampler(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Make the trial's sampler."""
-        if trial.number > 0:
-            self._sampler = self._make(trial.number, "")
+        if first_number(trial) > 0:
+            self._sampler = self._make(first_number(trial), "")
             self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """What is proposed jointly: nothing for trial 0."""
-        return {} if trial.number == 0 else self._sampler.infer_relative_search_space(study, trial)
+        return {} if first_number(trial) == 0 else self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The joint proposal."""
-        return {} if trial.number == 0 else self._sampler.sample_relative(study, trial, search_space)
+        return {} if first_number(trial) == 0 else self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """The proposal for what is not proposed jointly."""
-        if trial.number == 0:
+        if first_number(trial) == 0:
             return self._default[param_name]
-        sampler = self._make(trial.number, param_name)
+        sampler = self._make(first_number(trial), param_name)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """What the trial's sampler does at its end."""
-        if trial.number > 0:
+        if first_number(trial) > 0:
             # CMA-ES ignores that a failed trial is infeasible; the worst quality that comes with it is what it needs.
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Constraints have been set")
                 self._sampler.after_trial(study, trial, state, values)
+
+
+def first_number(trial: FrozenTrial) -> int:
+    """The number of a trial, or of the one it retries: a database keeps a dead trial and adds its retry at the end."""
+    return int(trial.system_attrs.get("failed_trial", trial.number))
 
 
 class _NumberedQMCSampler(QMCSampler):

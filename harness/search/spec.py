@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from harness.spec import Section
+from harness.errors import SpecError
+from harness.spec import Section, describe
 
 Sampler = Literal["tpe", "random", "qmc", "gp", "cmaes", "grid"]
 Pruner = Literal["none", "median", "hyperband", "wilcoxon"]
@@ -53,3 +54,15 @@ class SearchSpec(Section):
     def budget(self) -> str:
         """The budget in words."""
         return f"{self.trials} trials" if self.trials else f"{self.budget_seconds:g} seconds"
+
+
+def parse_search(data: dict[str, Any]) -> SearchSpec:
+    """A SearchSpec from plain data.
+
+    Raises:
+        SpecError: every problem, one a line.
+    """
+    try:
+        return SearchSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecError("\n".join(describe(error, SearchSpec, "search"))) from None

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from harness.search.objective import OUTCOME, evaluate, is_failed
 from harness.search.plan import Plan, RunTrial, make_plan
 from harness.search.record import StudyRecord, TrialRecord, TrialStatus
-from harness.search.samplers import make_pruner, make_sampler, max_trials
+from harness.search.samplers import first_number, make_pruner, make_sampler, max_trials
 from harness.search.spec import SearchSpec
 from harness.search.storage import SharedStorage, open_storage
 from harness.space import Space
@@ -178,7 +178,7 @@ def summarize(plan: Plan, study: Study) -> StudyRecord:
         spec=plan.spec,
         search=plan.search,
         metric=plan.metric,
-        trials=[_summarize_trial(trial) for trial in trials],
+        trials=sorted(map(_summarize_trial, trials), key=lambda trial: trial.number),
         best=best_trials(study, trials),
     )
 
@@ -186,7 +186,7 @@ def summarize(plan: Plan, study: Study) -> StudyRecord:
 def _summarize_trial(trial: FrozenTrial) -> TrialRecord:
     status: TrialStatus = "pruned" if trial.state == TrialState.PRUNED else "complete"
     return TrialRecord(
-        number=trial.number,
+        number=first_number(trial),
         status="failed" if is_failed(trial) else status,
         params=trial.params,
         values=trial.values or [],
@@ -198,7 +198,8 @@ def _summarize_trial(trial: FrozenTrial) -> TrialRecord:
 def best_trials(study: Study, trials: list[FrozenTrial]) -> list[int]:
     """The number of the best trial, of equals the earliest; with several objectives, those of the Pareto front."""
     if len(study.directions) > 1:
-        return sorted(trial.number for trial in study.best_trials)
+        return sorted(map(first_number, study.best_trials))
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE and not is_failed(trial)]
     sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
-    return [max(finished, key=lambda trial: (sign * trial.values[0], -trial.number)).number] if finished else []
+    ranked = sorted(finished, key=lambda trial: (-sign * trial.values[0], first_number(trial)))
+    return [first_number(trial) for trial in ranked[:1]]

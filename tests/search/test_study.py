@@ -100,7 +100,7 @@ def test_skipped_cell_is_wrong_input_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_nothing_to_vary_is_one_trial_and_a_grid_ends_when_it_is_visited(tmp_path: Path) -> None:
-    settings = {name: value for name, value in registry.method_class("lora")().model_dump().items()}
+    settings = registry.method_class("lora")().model_dump()
     fixed = LORA.updated(method=settings, training={"learning_rate": 1e-3})
     assert len(search(fixed, SearchSpec(trials=9), tmp_path, run_trial=stand_in).trials) == 1
     ranks = LORA.updated(method={**settings, "rank": 8}, training={"learning_rate": 1e-3})
@@ -116,7 +116,7 @@ def test_pruning_saves_steps_and_reports_at_examples_seen(tmp_path: Path, pruner
     full = search(LORA, spec.model_copy(update={"pruner": "none"}), tmp_path, run_trial=stand_in)
     assert [trial.params for trial in pruned.trials] == [trial.params for trial in full.trials]
     assert full.steps == 20 * 40
-    assert pruned.steps < 0.7 * full.steps
+    assert pruned.steps < 0.8 * full.steps
     assert all(trial.steps == 40 for trial in pruned.trials if trial.status == "complete")
     assert {trial.steps for trial in pruned.trials if trial.status == "pruned"} <= {10, 20, 30}
 

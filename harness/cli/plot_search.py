@@ -1,0 +1,45 @@
+"""``harness plot budget`` and ``harness plot study``: figures of searches."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import RESULTS, Results
+from harness.cli.plot import Out, plot
+
+
+@plot.command()
+def budget(
+    studies: Annotated[list[str] | None, typer.Argument(help="Studies, by their names; default: all.")] = None,
+    results: Results = RESULTS,
+    out: Out = Path("budget.png"),
+) -> None:
+    """Expected best validation score after k trials of each method: which is best at your budget.
+
+    The band is one standard deviation of the best of k trials (Dodge et al. 2019).
+    """
+    from harness.compare.budget import budget_panels
+    from harness.compare.plots import curve_figure, save
+    from harness.errors import SpecError
+    from harness.search.record import find_studies
+
+    panels = budget_panels(find_studies(results, studies or []))
+    if not panels:
+        raise SpecError("no study of quality alone has a finished trial")
+    save(curve_figure(panels, "trials", "expected best validation score"), out)
+    typer.echo(out)
+
+
+@plot.command()
+def study(
+    name: Annotated[str, typer.Argument(help="Name of the study, see results/studies/.")],
+    storage: Annotated[str | None, typer.Option(help="Database URL, if the search had one.")] = None,
+    results: Results = RESULTS,
+    out: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("."),
+) -> None:
+    """Optuna's figures of one study: history, importances of the parameters, slices."""
+    from harness.search.figures import draw_study
+
+    for path in draw_study(name, storage, results, out):
+        typer.echo(path)

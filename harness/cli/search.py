@@ -1,0 +1,92 @@
+"""``harness search``: an Optuna study of one cell."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import RESULTS, Results
+from harness.cli.table import split_names
+
+if TYPE_CHECKING:
+    from harness.search.record import StudyRecord, TrialRecord
+
+
+def search(
+    method: Annotated[str, typer.Option(help="Method, see `list methods`.")],
+    task: Annotated[str, typer.Option(help="Task, see `list tasks`.")],
+    base: Annotated[str, typer.Option(help="Base, see `list bases`; a local folder or a hub id works too.")] = "minilm",
+    quantization: Annotated[str, typer.Option(help="none, 8bit or 4bit.")] = "none",
+    trials: Annotated[int | None, typer.Option(help="Completed trials, pruned ones included.")] = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="Seconds of trials, instead of --trials.")] = None,
+    sampler: Annotated[str, typer.Option(help="tpe, random, qmc, gp, cmaes or grid.")] = "tpe",
+    pruner: Annotated[
+        str | None,
+        typer.Option(help="none, median, hyperband or wilcoxon; default: median, none with several objectives."),
+    ] = None,
+    objectives: Annotated[str, typer.Option(help="Of quality, trainable_params, memory, seconds.")] = "quality",
+    seeds: Annotated[str, typer.Option(help="Seeds of each trial's runs, comma-separated.")] = "0",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="section.field=value, held fixed; may be repeated.")
+    ] = None,
+    storage: Annotated[str | None, typer.Option(help="Database URL that several machines share.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Tune a method on a task; the published default is the first trial.
+
+    The same command goes on with an interrupted study, or with a finished one when its budget is larger.
+    """
+    from harness.search.spec import parse_search
+    from harness.spec import merge, parse_overrides, parse_spec
+
+    named = {"method": {"name": method}, "task": {"name": task}, "base": {"name": base, "quantization": quantization}}
+    spec = parse_spec(merge(named, parse_overrides(set_ or [])))
+    settings = {
+        "trials": trials,
+        "budget_seconds": budget_seconds,
+        "sampler": sampler,
+        "objectives": split_names(objectives),
+        "seeds": split_names(seeds),
+    }
+    asked = parse_search(settings | ({"pruner": pruner} if pruner else {}))
+
+    from harness.search.study import search as search_cell
+
+    study = search_cell(spec, asked, results, storage=storage)
+    print_study(study, results)
+    if len(study.best) == 1:
+        command = _run_command(study, study.best[0], set_ or [])
+        print(f"run the best on a fresh seed: {command}")
+
+
+def print_study(study: "StudyRecord", results: Path) -> None:
+    """What was found, on stdout: the default beside the best."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = [f"{name} ({study.metric})" if name == "quality" else name for name in study.search.objectives]
+    table = Table("trial", *columns, "settings", title=study.name, title_justify="left")
+    for number in dict.fromkeys([0, *study.best]):
+        trial = study.trial(number)
+        values = [f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}" for value in trial.values]
+        name = f"{number} (default)" if number == 0 else str(number)
+        table.add_row(name, *values, "\n".join(_assignments(trial)))
+    Console(width=120 if not Console().is_terminal else None).print(table)
+    n_pruned = sum(trial.status == "pruned" for trial in study.trials)
+    n_failed = len(study.trials) - len(study.completed)
+    counts = f"{len(study.completed)} trials ({n_pruned} pruned), {n_failed} failed"
+    print(f"{counts}; {study.steps} steps, {study.seconds:.0f} s")
+    print(f"study: {results / 'studies' / study.name}.json")
+
+
+def _assignments(trial: "TrialRecord") -> list[str]:
+    """The parameters as ``--set`` takes them."""
+    return [f"{name}={value}" for name, value in trial.params.items()]
+
+
+def _run_command(study: "StudyRecord", number: int, fixed: list[str]) -> str:
+    spec = study.spec
+    cell = f"--method {spec.method.name} --task {spec.task.name} --base {spec.base.name}"
+    settings = [f"--set {text}" for text in [*fixed, *_assignments(study.trial(number))]]
+    seed = max(study.search.seeds) + 1
+    return " ".join(["harness run", cell, f"--quantization {spec.base.quantization}", f"--seed {seed}", *settings])

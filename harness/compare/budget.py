@@ -1,0 +1,51 @@
+"""How good a method gets with k trials of tuning."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from harness.compare.panels import Curve, Panel
+from harness.compare.statistics import Floats
+from harness.search.record import StudyRecord
+
+
+def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:
+    """Expected best of k trials for k = 1 … n, and its standard deviation, from the values of n trials.
+
+    With the sorted values v_1 ≤ … ≤ v_n, the best of k draws (with replacement) is v_i with probability
+    (i/n)^k - ((i-1)/n)^k. The trials must be independent of each other, as those of a random search are; for a sampler
+    that learns, the curve describes a search by someone who doesn't know their order.
+
+    Args:
+        values: Validation scores, higher is better, shape (n,), n ≥ 1.
+
+    Returns:
+        Mean and standard deviation, each of shape (n,).
+
+    Source:
+        Dodge et al. 2019, section 3.1, https://arxiv.org/abs/1909.03004
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    n = len(ordered)
+    draws = np.arange(1, n + 1)[:, None]
+    chances = (np.arange(1, n + 1) / n) ** draws - (np.arange(n) / n) ** draws
+    mean = chances @ ordered
+    deviation = np.sqrt((chances * (ordered - mean[:, None]) ** 2).sum(axis=1))
+    return mean, deviation
+
+
+def budget_panels(studies: Iterable[StudyRecord]) -> list[Panel[Curve]]:
+    """A panel for each task, base and quantization; in it the curve of each study, named by its method.
+
+    A pruned trial counts with its last validation, a failed one with the worst quality: both cost a trial and could not
+    have been the best.
+    """
+    panels: defaultdict[tuple[str, str, str], list[Curve]] = defaultdict(list)
+    for study in studies:
+        if study.search.objectives == ("quality",) and study.trials:
+            mean, deviation = expected_best([trial.values[0] for trial in study.trials if trial.values])
+            spec = study.spec
+            curve = Curve(spec.method.name, np.arange(1.0, len(mean) + 1), mean, deviation)
+            panels[spec.task.name, spec.base.name, spec.base.quantization].append(curve)
+    return [Panel(", ".join(cell), tuple(curves)) for cell, curves in sorted(panels.items())]

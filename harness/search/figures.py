@@ -1,0 +1,57 @@
+"""Optuna's own figures of a study."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from harness.compare.extras import need
+from harness.search.record import find_studies
+from harness.search.storage import open_storage
+
+
+def draw_study(name: str, storage: str | None, results: Path, folder: Path) -> Iterator[Path]:
+    """Write history, importances and slices as ``<name>-<figure>.png`` to the folder; yields each path.
+
+    With several objectives each has its own. Importances need two finished trials.
+
+    Raises:
+        SpecError: no such study, or no matplotlib.
+    """
+    need("matplotlib.pyplot", "tables").switch_backend("agg")
+    record = find_studies(results, [name])[0]
+    several = len(record.search.objectives) > 1
+    figures = ["history", "importances", "slice"] if len(record.completed) > 1 else ["history", "slice"]
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_storage(storage, results / "studies", name) as shared:
+        study = optuna.load_study(study_name=name, storage=shared.storage)
+        for index, objective in enumerate(record.search.objectives):
+            for figure in figures:
+                path = folder / "-".join([name, *([objective] if several else []), f"{figure}.png"])
+                _draw(study, figure, index if several else None, objective, path)
+                yield path
+
+
+def _draw(study: Study, figure: str, index: int | None, objective: str, path: Path) -> None:
+    from matplotlib import pyplot, rc_context
+    from optuna.visualization import matplotlib as visualization
+
+    functions = {
+        "history": visualization.plot_optimization_history,
+        "importances": visualization.plot_param_importances,
+        "slice": visualization.plot_slice,
+    }
+
+    # Importances are those of reaching low values, as Optuna warns; costs are low, quality is not.
+    sign = -1 if figure == "importances" and objective == "quality" else 1
+
+    def target(trial: FrozenTrial) -> float:
+        return sign * trial.values[index or 0]
+
+    with rc_context(), warnings.catch_warnings(action="ignore"):
+        functions[figure](study, target=None if index is None else target, target_name=objective)
+        pyplot.savefig(path, bbox_inches="tight")
+        pyplot.close()
