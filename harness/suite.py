@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from harness import identity, registry
 from harness.errors import HarnessError, SpecError, nearest
@@ -52,8 +52,9 @@ class Suite(Section):
     methods: dict[str, dict[str, Any]] = Field(
         {}, description="Label → `name` (default: the label), hyperparameters, and sections that override the shared."
     )
-    worth_claiming: Share | dict[str, Share] = Field(
-        0.02, description="Smallest difference of the primary metric worth claiming; or by task, with a 'default'."
+    worth_claiming: dict[str, Share] = Field(
+        {"default": 0.02},
+        description="Smallest difference of the primary metric worth claiming: a number, or by task with a `default`.",
     )
     formulation: Formulation | None = Field(None, description="How the bases answer; default: by base and task kind.")
     base: dict[str, Any] = Field({}, description="Shared fields of the base section.")
@@ -62,6 +63,11 @@ class Suite(Section):
     prompt: dict[str, Any] = Field({}, description="Shared fields of the prompt section.")
     evaluation: dict[str, Any] = Field({}, description="Shared fields of the evaluation section.")
 
+    @field_validator("worth_claiming", mode="before")
+    @classmethod
+    def _one_for_all_tasks(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"default": value}
+
     @property
     def shared(self) -> dict[str, Any]:
         """Sections that all methods share, as plain data."""
@@ -69,9 +75,7 @@ class Suite(Section):
 
     def smallest_claim(self, task: str) -> float:
         """The smallest difference worth claiming on a task."""
-        if isinstance(self.worth_claiming, float):
-            return self.worth_claiming
-        return self.worth_claiming.get(task, self.worth_claiming.get("default", 0.02))
+        return self.worth_claiming.get(task) or self.worth_claiming.get("default", 0.02)
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,9 @@ def _split(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _without(data: dict[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
     """The data with wrong top-level keys and wrong list elements taken out, so that the rest can be checked too."""
-    wrong_elements = {location[:2] for location in locations if isinstance(data.get(str(location[0])), list)}
+    wrong_elements = {
+        location[:2] for location in locations if len(location) > 1 and isinstance(data.get(str(location[0])), list)
+    }
     wrong_keys = {location[0] for location in locations if location[:2] not in wrong_elements}
     return {
         key: [item for index, item in enumerate(value) if (key, index) not in wrong_elements]
@@ -206,7 +212,6 @@ def _section_problems(sections: dict[str, Any], prefix: str = "") -> Iterator[st
 
 
 def _claim_problems(suite: Suite) -> Iterator[str]:
-    if isinstance(suite.worth_claiming, dict):
-        for name in suite.worth_claiming:
-            if name not in (*suite.tasks, "default"):
-                yield f"worth_claiming.{name}: no such task in this suite; allowed: {', '.join(suite.tasks)}, default"
+    for name in suite.worth_claiming:
+        if name not in (*suite.tasks, "default"):
+            yield f"worth_claiming.{name}: no such task in this suite; allowed: {', '.join(suite.tasks)}, default"

@@ -99,7 +99,9 @@ def test_every_problem_is_reported_at_once_with_the_nearest_name() -> None:
         (changed(training=3), "training"),
         (changed(methods={"lora": {"training": 3}}), "methods.lora.training must be a table"),
         (changed(worth_claiming={"sst": 0.1}), "worth_claiming.sst"),
-        (changed(worth_claiming=2.0), "worth_claiming"),
+        (changed(worth_claiming=2.0), "worth_claiming.default: input should be less than 1; got 2.0"),
+        (changed(methods=["lora"]), "methods: input should be a valid dictionary"),
+        (changed(bases=3), "bases: input should be a valid list"),
     ],
 )
 def test_problems_of_the_whole_file(data: dict[str, Any], message: str) -> None:
