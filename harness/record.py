@@ -20,7 +20,7 @@ class Params(Part):
     """Logical parameter counts: a packed 4-bit weight counts as the weights it stands for."""
 
     trainable: int = 0
-    trainable_final: int = Field(0, description="After pruning (AdaLoRA); else the same as trainable.")
+    trainable_final: int = Field(0, description="Left at the end of training where it prunes (AdaLoRA); else the same.")
     head: int = Field(0, description="Trainable parameters of the task head, part of trainable.")
     total: int = 0
     trainable_percent: float = 0.0

@@ -91,6 +91,7 @@ class _Attempt:
     progress: RunProgress
     on_validation: OnValidation | None
     params: Params = field(default_factory=Params)
+    trainable_final: int | None = None
     fitted: Fitted = field(default_factory=Fitted)
     metrics: dict[str, float] = field(default_factory=dict)
     metrics_last: dict[str, float] = field(default_factory=dict)
@@ -156,7 +157,7 @@ class _Attempt:
         if adapter:
             self._train(model, formulation, train, held_out, n_steps)
             method.save(model, adapter)
-        self.params = measure_params(model, base.head_names, method.trainable_final(model), adapter)
+        self.params = measure_params(model, base.head_names, self.trainable_final, adapter)
         self._evaluate(model, formulation, held_out)
 
     def _train(
@@ -186,6 +187,7 @@ class _Attempt:
                 model, self.method, formulation, train, n_steps, validate, primary, self.progress.step, validated
             )
         self.seconds["train"] = self.fitted.train_seconds
+        self.trainable_final = self.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:
             self.metrics_last = self._metrics(self._judge_all(model, formulation, held_out))
             restore(model, self.fitted.best)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from transformers import StoppingCriteria, StoppingCriteriaList
 
 from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
 from harness.evaluation.likelihood import Likelihood
@@ -61,19 +62,32 @@ class Generation(Formulation):
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The text up to the first stop text."""
+        start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
         generated = model.generate(
             **batch.inputs,
             max_new_tokens=self.spec.evaluation.max_new_tokens or self.task.max_new_tokens,
             num_beams=self.spec.evaluation.n_beams,
             do_sample=False,
-            stop_strings=list(self.task.stop) or None,
-            tokenizer=self.tokenizer if self.task.stop else None,
+            stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]),
             pad_token_id=self.tokenizer.pad_token_id,
         )
-        start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
         texts = self.tokenizer.batch_decode(generated[:, start:], skip_special_tokens=True)
-        return [Answer(self.task.answer(self._cut(text)), text=text) for text in texts]
+        return [Answer(self.task.answer(self.cut(text)), text=text) for text in texts]
 
-    def _cut(self, text: str) -> str:
+    def cut(self, text: str) -> str:
+        """The text up to the first stop text; blanks before it don't count."""
         text = text.lstrip()
         return min((text.partition(stop)[0] for stop in self.task.stop), key=len, default=text)
+
+
+class _StopTexts(StoppingCriteria):
+    """Ends a sequence once its answer contains a stop text."""
+
+    def __init__(self, formulation: Generation, start: int) -> None:
+        self.formulation, self.start = formulation, start
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: object) -> Tensor:
+        """Which sequences are done, bool, shape (B,)."""
+        texts = self.formulation.tokenizer.batch_decode(input_ids[:, self.start :], skip_special_tokens=True)
+        done = [self.formulation.cut(text) != text.lstrip() for text in texts]
+        return torch.tensor(done, device=input_ids.device)

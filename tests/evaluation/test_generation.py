@@ -1,0 +1,60 @@
+"""Generated answers: batched or alone, cut at stop texts, learned."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from harness import identity, registry
+from harness.adapted import adapt, load_base
+from harness.evaluation.generation import Generation
+from harness.evaluation.predict import predict
+from harness.task import Example
+from tests.conftest import MakeSpec
+
+TEXTS = ["the film", "a very dull plot and one cast with a film", "great !", "is the cast good"]
+
+
+def generation(make_spec: MakeSpec, kind: str, **evaluation: int) -> Generation:
+    spec = identity.resolve(
+        make_spec("zero_shot", kind, formulation="generation", evaluation={"max_new_tokens": 8, **evaluation})
+    )
+    task = replace(registry.task("sst2"), kind="generation", labels=(), stop=("!",))
+    method = registry.make_method(spec.method)
+    made = adapt(spec, task, method, load_base(spec, task, method), 0).formulation
+    assert isinstance(made, Generation)
+    return made
+
+
+def examples() -> list[Example]:
+    return [Example(str(n), {"sentence": text}, "good film") for n, text in enumerate(TEXTS)]
+
+
+@pytest.mark.parametrize("n_beams", [1, 3])
+@pytest.mark.parametrize("kind", ["decoder", "encoder_decoder"])
+def test_batched_equals_one_by_one(kind: str, n_beams: int, make_spec: MakeSpec) -> None:
+    formulation = generation(make_spec, kind, n_beams=n_beams)
+    rows = formulation.encode(examples())
+    model = formulation.base.model
+    together = predict(model, formulation, rows)
+    alone = [predict(model, formulation, [row])[0] for row in rows]
+    assert together == alone
+    assert any(answer.text for answer in together)
+
+
+def test_cut_at_stop_text(make_spec: MakeSpec) -> None:
+    formulation = generation(make_spec, "decoder")
+    assert formulation.cut(" fine ! film") == "fine "
+
+
+def test_training_target_follows_the_prompt(make_spec: MakeSpec) -> None:
+    formulation = generation(make_spec, "decoder")
+    row = formulation.encode_training(examples())[0]
+    text = formulation.tokenizer.decode(row.spans[0].token_ids)
+    assert text.startswith("good film !")
+    assert formulation.loss(formulation.base.model, formulation.collate([row], torch.device("cpu"))) > 0
+
+
+def test_encoder_has_no_generation(make_spec: MakeSpec) -> None:
+    spec = identity.resolve(make_spec("zero_shot", "encoder", formulation="generation"))
+    assert "no language-model head" in (identity.skip_reason(spec) or "")
