@@ -56,7 +56,10 @@ class DataInfo(Part):
     fingerprint: str = Field("", description="12 hex digits over every example used, in order.")
     sizes: dict[str, int] = Field(default_factory=dict)
     truncated: int = Field(0, description="Examples cut to base.max_length, all splits.")
-    dropped_duplicates: int = Field(0, description="Training examples dropped because test or validation has them.")
+    dropped_duplicates: int = Field(0, description="Examples dropped because a split to be judged on has their text.")
+    out_of_domain: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Task → source, fingerprint, size, and overlap of its test with train."
+    )
 
 
 class Record(Part):
@@ -70,7 +73,9 @@ class Record(Part):
     started_at: str
     finished_at: str
     primary_metric: str = ""
-    metrics: dict[str, float] = Field(default_factory=dict, description="Chosen checkpoint, 'split/metric', 0..1.")
+    metrics: dict[str, float] = Field(
+        default_factory=dict, description="Chosen checkpoint: 'split/metric', or 'task/metric' out of domain."
+    )
     metrics_last: dict[str, float] = Field(default_factory=dict, description="The same for the last checkpoint.")
     params: Params = Field(default_factory=Params)
     cost: Cost = Field(default_factory=Cost)

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import nn
 
 from harness import data, identity, registry
 from harness.adapted import adapt, load_base
+from harness.data.leakage import overlap
 from harness.errors import HarnessError
 from harness.evaluation.formulation import Formulation, Row
 from harness.evaluation.predict import Judged, predict, write_predictions
@@ -26,9 +27,9 @@ from harness.method import Method
 from harness.progress import RunProgress, run_progress
 from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status
 from harness.seeds import derive
-from harness.spec import RunSpec
+from harness.spec import RunSpec, TaskSpec
 from harness.store import Store
-from harness.task import Splits, Task
+from harness.task import Example, Splits, Task
 from harness.training.batches import planned_steps
 from harness.training.fit import Diverged, Fitted, fit, restore
 
@@ -152,13 +153,32 @@ class _Attempt:
             formulation.prepare(model, splits.train)
             train = formulation.encode_training(splits.train) if method.trains else []
             held_out = {name: formulation.encode(getattr(splits, name)) for name in ("validation", "test")}
+            elsewhere = {name: formulation.encode(test) for name, test in self._out_of_domain().items()}
         self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
         adapter = self.folder / "adapter" if method.trains else None
         if adapter:
             self._train(model, formulation, train, held_out, n_steps)
             method.save(model, adapter)
         self.params = measure_params(model, base.head_names, self.trainable_final, adapter)
-        self._evaluate(model, formulation, held_out)
+        self._evaluate(model, formulation, held_out | elsewhere)
+
+    def _out_of_domain(self) -> dict[str, list[Example]]:
+        """Test examples of the tasks this one names, under this task's field names; where they overlap is recorded."""
+        tests = {}
+        for name in self.task.also_test if self.spec.task.out_of_domain else ():
+            other, limits = registry.task(name), TaskSpec(name=name, test_limit=self.spec.task.test_limit)
+            found, info = data.load(other, limits, self.spec.seed)
+            names = dict(zip(other.text, self.task.text, strict=True))
+            tests[name] = [
+                replace(e, fields={names[k]: v for k, v in e.fields.items() if k in names}) for e in found.test
+            ]
+            self.info.out_of_domain[name] = {
+                "source": info.source,
+                "fingerprint": info.fingerprint,
+                "size": len(found.test),
+                "overlap": overlap(self.splits.train, tests[name]),
+            }
+        return tests
 
     def _train(
         self, model: nn.Module, formulation: Formulation, train: list[Row], held_out: dict[str, list[Row]], n_steps: int

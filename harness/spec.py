@@ -36,6 +36,7 @@ class TaskSpec(Section):
     train_limit: int | None = Field(None, ge=2, description="Examples kept of train (stratified, seeded).")
     validation_limit: int | None = Field(None, ge=1, description="Examples kept of validation.")
     test_limit: int | None = Field(None, ge=1, description="Examples kept of test.")
+    out_of_domain: bool = Field(False, description="Also answer the tests of the tasks that this task names.")
 
 
 class MethodSpec(BaseModel):

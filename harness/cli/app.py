@@ -6,12 +6,12 @@ import warnings
 import click
 import typer
 
-from harness.cli import catalog, fetch, run, transfer
+from harness.cli import catalog, check, doctor, fetch, plot, plot_search, report, run, search, suite, table, transfer
 from harness.cli.check import check
-from harness.cli.doctor import doctor
 from harness.cli.suite import suite
 from harness.errors import HarnessError
 
+assert plot_search  # adds its figures to ``plot``
 app = typer.Typer(
     name="harness",
     help="Compare ways of adapting a pretrained model: equal budgets, shared seeds, paired statistics.",
@@ -20,12 +20,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
-app.command("suite")(suite)
-app.command("check")(check)
+app.command("suite")(suite.suite)
+app.command("search")(search.search)
+app.command("table")(table.table)
+app.add_typer(plot.plot, name="plot")
+app.command("report")(report.report)
 app.command("list")(catalog.list_)
 app.command("show")(catalog.show)
+app.command("check")(check.check)
+app.command("doctor")(doctor.doctor)
 app.command("fetch")(fetch.fetch)
-app.command("doctor")(doctor)
 app.command("export")(transfer.export)
 app.command("predict")(transfer.predict)
 

@@ -9,7 +9,8 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 
 from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
 from harness.evaluation.likelihood import Likelihood
-from harness.evaluation.prompts import Prompts
+from harness.evaluation.prompts import Prompts, solution
+from harness.evaluation.tagging import text_to_tags
 from harness.method import Scoring
 from harness.task import Example
 
@@ -47,7 +48,7 @@ class Generation(Formulation):
     def _target_text(self, example: Example) -> str:
         end = "" if self.base.info.kind == "encoder_decoder" else (self.tokenizer.eos_token or "")
         lead = "" if self.spec.prompt.format == "chat" else " "
-        return f"{lead}{example.target}{self.task.stop[0] if self.task.stop else ''}{end}"
+        return f"{lead}{solution(self.task, example)}{self.task.stop[0] if self.task.stop else ''}{end}"
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
         """Rows with spans as likelihood collates them; prompts to continue are padded on the left."""
@@ -72,7 +73,13 @@ class Generation(Formulation):
             pad_token_id=self.tokenizer.pad_token_id,
         )
         texts = self.tokenizer.batch_decode(generated[:, start:], skip_special_tokens=True)
-        return [Answer(self.task.answer(self.cut(text)), text=text) for text in texts]
+        return [self._read(text, row.example) for text, row in zip(texts, batch.rows, strict=True)]
+
+    def _read(self, text: str, example: Example) -> Answer:
+        answer = self.cut(text)
+        if self.task.kind == "token_classification":
+            return Answer(text_to_tags(answer, example.tokens, self.task.labels), text=text)
+        return Answer(self.task.answer(answer), text=text)
 
     def cut(self, text: str) -> str:
         """The text up to the first stop text; blanks before it don't count."""

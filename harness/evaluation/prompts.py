@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from transformers import PreTrainedTokenizerBase
 
 from harness.errors import SpecError
+from harness.evaluation.tagging import tags_to_text
 from harness.seeds import derive
 from harness.spec import PromptSpec
 from harness.task import Example, Task
@@ -64,7 +65,7 @@ class Prompts:
         """Take examples from train, seeded: in turn from every label, so that they are balanced."""
         groups: dict[object, list[Example]] = defaultdict(list)
         for example in train:
-            groups[example.target if self.task.labels else ""].append(example)
+            groups[example.target if self.task.verbalizers else ""].append(example)
         generator = random.Random(derive(seed, "shots"))
         queues = [generator.sample(groups[label], len(groups[label])) for label in sorted(groups, key=str)]
         turns = [
@@ -84,7 +85,14 @@ class Prompts:
         return [name for _, name, _, _ in Formatter().parse(self._template) if name]
 
     def _solution(self, shot: Example) -> str:
-        if self.task.kind == "generation":
-            return f" {shot.target}"
+        if self.task.kind in ("generation", "token_classification"):
+            return f" {solution(self.task, shot)}"
         assert isinstance(shot.target, int)
         return self.choices(shot)[shot.target]
+
+
+def solution(task: Task, example: Example) -> str:
+    """The right answer of an example as text to generate."""
+    if isinstance(example.target, tuple):
+        return tags_to_text(example.tokens, example.target, task.labels)
+    return str(example.target)
