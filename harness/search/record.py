@@ -1,5 +1,6 @@
 """What a study leaves behind, readable without optuna: results/studies/<name>.json."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from harness.errors import HarnessError, SpecError, unknown
 from harness.record import Part
-from harness.search.spec import SearchSpec
+from harness.search.spec import Objective, SearchSpec
 from harness.spec import RunSpec, merge, parse_spec
 
 TrialStatus = Literal["complete", "pruned", "failed"]
@@ -36,6 +37,7 @@ class StudyRecord(Part):
     metric: str = Field(description="Primary metric of the task.")
     trials: list[TrialRecord] = Field(description="Finished trials by number; trial 0 is the published default.")
     best: list[int] = Field(description="Number of the best trial; with several objectives, the Pareto front.")
+    is_finished: bool = Field(description="Whether the budget is spent.")
 
     @property
     def completed(self) -> list[TrialRecord]:
@@ -52,6 +54,16 @@ class StudyRecord(Part):
         """Optimizer steps of all trials."""
         return sum(trial.steps for trial in self.trials)
 
+    def within(self, search: SearchSpec) -> "StudyRecord":
+        """The study as it was when a smaller budget was spent: no method gets more than the others of a suite."""
+        kept: list[TrialRecord] = []
+        for trial in self.trials:
+            spent = sum(trial.status != "failed" for trial in kept), sum(trial.seconds for trial in kept)
+            if spent[0] >= (search.trials or math.inf) or spent[1] >= (search.budget_seconds or math.inf):
+                break
+            kept.append(trial)
+        return self.model_copy(update={"search": search, "trials": kept, "best": best_trials(kept, search.objectives)})
+
     def trial(self, number: int) -> TrialRecord:
         """A trial by its number."""
         return next(trial for trial in self.trials if trial.number == number)
@@ -59,6 +71,24 @@ class StudyRecord(Part):
     def spec_of(self, number: int) -> RunSpec:
         """The resolved spec that a trial ran with each of the search seeds."""
         return with_params(self.spec, self.trial(number).params)
+
+
+def best_trials(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> list[int]:
+    """Numbers of the complete trials that no other one dominates; with one objective, the first of the best."""
+    complete = [trial for trial in trials if trial.status == "complete"]
+    gains = {trial.number: _gains(trial, objectives) for trial in complete}
+    if len(objectives) == 1:
+        return [max(gains, key=lambda number: (gains[number], -number))] if gains else []
+    return [number for number, own in gains.items() if not any(_dominates(other, own) for other in gains.values())]
+
+
+def _gains(trial: TrialRecord, objectives: Sequence[Objective]) -> list[float]:
+    """The values, so that higher is better."""
+    return [value if name == "quality" else -value for name, value in zip(objectives, trial.values, strict=True)]
+
+
+def _dominates(one: list[float], other: list[float]) -> bool:
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
 
 
 def with_params(spec: RunSpec, params: dict[str, Any]) -> RunSpec:

@@ -1,14 +1,16 @@
-"""What a search of one cell varies, named by the fields of the spec that it sets."""
+"""What a search of one cell varies, named by the fields of the spec that it sets. Imports no optuna."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.trial import Trial
 
 from harness import registry
 from harness.space import Choice, Range, Space
 from harness.spec import RunSpec
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 Params = dict[str, Any]
 
@@ -46,7 +48,7 @@ def default_params(spec: RunSpec, space: Space) -> Params:
     return {name: published[name] for name in space}
 
 
-def suggest(trial: Trial, name: str, range_: Range | Choice) -> Any:
+def suggest(trial: "Trial", name: str, range_: Range | Choice) -> Any:
     """The value that the trial's sampler proposes."""
     if isinstance(range_, Choice):
         return trial.suggest_categorical(name, range_.values)

@@ -9,12 +9,12 @@ from pathlib import Path
 import optuna
 from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning, TrialPruned
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.search.objective import OUTCOME, evaluate, is_failed
 from harness.search.plan import Plan, RunTrial, make_plan
-from harness.search.record import StudyRecord, TrialRecord, TrialStatus
+from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials
 from harness.search.samplers import first_number, make_pruner, make_sampler, max_trials
 from harness.search.spec import SearchSpec
 from harness.search.storage import SharedStorage, open_storage
@@ -64,10 +64,11 @@ def search(
         )
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(search.objectives))
+        loop = Search(plan, study, shared, run_trial or _run_into(results))
         try:
-            Search(plan, study, shared, run_trial or _run_into(results)).run()
+            loop.run()
         finally:
-            record = summarize(plan, study)
+            record = summarize(loop)
             path = results / "studies" / f"{plan.name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_suffix(".json.lock")):
@@ -170,16 +171,19 @@ def seconds(trial: FrozenTrial) -> float:
     return ((trial.datetime_complete or datetime.now()) - trial.datetime_start).total_seconds()
 
 
-def summarize(plan: Plan, study: Study) -> StudyRecord:
+def summarize(search: Search) -> StudyRecord:
     """What is known of a study so far."""
-    trials = [trial for trial in study.get_trials(deepcopy=False) if is_completed(trial) or is_failed(trial)]
+    plan, trials = search.plan, search.study.get_trials(deepcopy=False)
+    ended = [_summarize_trial(trial) for trial in trials if is_completed(trial) or is_failed(trial)]
+    ended.sort(key=lambda trial: trial.number)
     return StudyRecord(
         name=plan.name,
         spec=plan.spec,
         search=plan.search,
         metric=plan.metric,
-        trials=sorted(map(_summarize_trial, trials), key=lambda trial: trial.number),
-        best=best_trials(study, trials),
+        trials=ended,
+        best=best_trials(ended, plan.search.objectives),
+        is_finished=search.is_spent(trials),
     )
 
 
@@ -193,13 +197,3 @@ def _summarize_trial(trial: FrozenTrial) -> TrialRecord:
         seconds=seconds(trial),
         **trial.user_attrs[OUTCOME],
     )
-
-
-def best_trials(study: Study, trials: list[FrozenTrial]) -> list[int]:
-    """The number of the best trial, of equals the earliest; with several objectives, those of the Pareto front."""
-    if len(study.directions) > 1:
-        return sorted(map(first_number, study.best_trials))
-    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE and not is_failed(trial)]
-    sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
-    ranked = sorted(finished, key=lambda trial: (-sign * trial.values[0], first_number(trial)))
-    return [first_number(trial) for trial in ranked[:1]]

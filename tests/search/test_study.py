@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import optuna
 import pytest
 
 from harness import registry
@@ -12,6 +13,7 @@ from harness.search.plan import OnValidation
 from harness.search.record import read_study
 from harness.search.space import default_params, grid, search_space
 from harness.search.spec import Pruner, SearchSpec
+from harness.search.storage import open_storage
 from harness.search.study import search
 from harness.space import Range
 from harness.spec import RunSpec, parse_spec
@@ -122,10 +124,6 @@ def test_pruning_saves_steps_and_reports_at_examples_seen(tmp_path: Path, pruner
 
 
 def test_reports_are_at_examples_seen_over_all_seeds(tmp_path: Path) -> None:
-    import optuna
-
-    from harness.search.storage import open_storage
-
     spec = LORA.updated(training={"batch_size": 8, "accumulation_steps": 2})
     study = search(spec, SearchSpec(trials=1, seeds=(3, 4)), tmp_path, run_trial=stand_in)
     with open_storage(None, tmp_path / "studies", study.name) as shared:
@@ -144,16 +142,21 @@ def test_wilcoxon_prunes_over_seeds(tmp_path: Path) -> None:
     assert all(4 <= len(trial.run_ids) < 8 for trial in pruned)
 
 
-def test_pareto_study_has_the_front_of_quality_and_cost(tmp_path: Path) -> None:
+def test_pareto_front_is_optunas(tmp_path: Path) -> None:
     spec = SearchSpec(trials=20, objectives=("quality", "trainable_params"))
     study = search(LORA, spec, tmp_path, run_trial=stand_in)
-    points = {trial.number: trial.values for trial in study.trials}
-    front = [
-        number
-        for number, (quality, size) in points.items()
-        if not any(q >= quality and s <= size and [q, s] != [quality, size] for q, s in points.values())
-    ]
-    assert study.best == front
+    with open_storage(None, tmp_path / "studies", study.name) as shared:
+        front = optuna.load_study(study_name=study.name, storage=shared.storage).best_trials
+    assert 1 < len(study.best) < 20
+    assert study.best == sorted(trial.number for trial in front)
+
+
+def test_larger_study_within_a_smaller_budget_is_the_smaller_study(tmp_path: Path) -> None:
+    small, large = SearchSpec(trials=5, sampler="random"), SearchSpec(trials=20, sampler="random")
+    first = search(LORA, small, tmp_path, run_trial=stand_in)
+    second = search(LORA, large, tmp_path, run_trial=stand_in)
+    assert second.best != first.best
+    assert second.within(small) == first
 
 
 def test_budget_of_seconds_is_kept_within_a_validation(tmp_path: Path) -> None:
