@@ -7,8 +7,6 @@ import click
 import typer
 
 from harness.cli import catalog, check, doctor, fetch, plot, plot_search, report, run, search, suite, table, transfer
-from harness.cli.check import check
-from harness.cli.suite import suite
 from harness.errors import HarnessError
 
 assert plot_search  # adds its figures to ``plot``

@@ -34,7 +34,7 @@ def suite(
 ) -> None:
     """Run every cell of a suite that is not done yet; stop it at any time, call it again and it goes on.
 
-    Exit code 1 if a cell failed or its data can't be had. A run repeats bit by bit only with the same number of threads,
+    Exit code 1 if a cell failed or its data is out of reach. A run repeats bit by bit only with as many threads,
     which is the cores divided by the workers and stands in its record.
     """
     from harness.plan import Costs, plan
