@@ -72,7 +72,7 @@ Register = Callable[[str, str, str], None]
 
 @pytest.fixture
 def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
-    """Add one file to methods/ (a toy whose ``apply`` begins with the given body) or to benchmarks/ (whole text)."""
+    """Add one file to methods/ or benchmarks/: its whole text, or the lines a toy method's ``apply`` begins with."""
     import harness.benchmarks
     import harness.methods
     from harness import registry
@@ -82,7 +82,8 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
     def add(kind: str, name: str, text: str) -> None:
         folder = tmp_path / kind
         folder.mkdir(exist_ok=True)
-        (folder / f"{name}.py").write_text(TOY_METHOD.format(body=text) if kind == "methods" else text)
+        whole = text if "class " in text or kind == "benchmarks" else TOY_METHOD.format(body=text)
+        (folder / f"{name}.py").write_text(whole)
         monkeypatch.setattr(packages[kind], "__path__", [*packages[kind].__path__, str(folder)])
         registry._modules.cache_clear()
 
