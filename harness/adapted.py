@@ -1,6 +1,7 @@
 """A base made ready for a task by a method: what training starts from, and what a stored adapter is loaded into."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,7 +41,8 @@ def adapt(spec: RunSpec, task: Task, method: Method, base: Base, total_steps: in
     info = TaskInfo(task.kind, spec.formulation, n_labels(task))
     model = method.apply(base.model, Context(base.info, info, base.head_names, total_steps, seed))
     if spec.training.gradient_checkpointing and method.trains:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        enable: Any = model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     return Adapted(model, base, formulation)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness import registry
+from harness import data, registry
 from harness.adapted import Adapted, adapt, load_base
 from harness.errors import SpecError
 from harness.evaluation.predict import predict
@@ -68,10 +68,12 @@ def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict
     Raises:
         SpecError: an empty text, or fields that are not the task's.
     """
-    _, task, adapted = load_run(run_id, results)
+    record, task, adapted = load_run(run_id, results)
     examples = [_example(task, text, index) for index, text in enumerate(texts)]
     formulation = adapted.formulation
-    formulation.prepare(adapted.model, [])
+    shots = registry.make_method(record.spec.method).scoring().n_shots
+    train = data.load(task, record.spec.task, record.spec.seed)[0].train if shots else []
+    formulation.prepare(adapted.model, train)
     answers = predict(adapted.model, formulation, formulation.encode(examples))
     return [
         _readable(task, text, answer.prediction, answer.scores) for text, answer in zip(texts, answers, strict=True)

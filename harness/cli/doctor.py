@@ -82,11 +82,9 @@ def _folder(variable: str) -> tuple[bool, str]:
 
 def _assets() -> tuple[bool, str]:
     from harness.assets import is_cached
-    from harness.bases.package import PACKAGE_BASES
-    from harness.registry import task, task_names
+    from harness.cli.fetch import package_assets
 
-    tasks = {name: asset for name in task_names() if (asset := task(name).asset)}
-    here = [name for name, a in {**PACKAGE_BASES, **tasks}.items() if is_cached(a.distribution, a.version)]
+    here = [name for name, asset in package_assets().items() if is_cached(asset.distribution, asset.version)]
     return bool(here), f"fetched: {', '.join(here) or 'none'}; `fetch` lists all"
 
 

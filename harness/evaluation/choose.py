@@ -21,5 +21,5 @@ def make_formulation(spec: RunSpec, task: Task, base: Base, scoring: Scoring) ->
         return Likelihood(task, base, spec, scoring)
     if spec.formulation == "generation":
         return Generation(task, base, spec, scoring)
-    classes = {"head": Head, "token_head": TokenHead, "similarity": Similarity, "mask": Mask}
+    classes: dict[str, type[Head]] = {"head": Head, "token_head": TokenHead, "similarity": Similarity, "mask": Mask}
     return classes[spec.formulation or "head"](task, base, spec)

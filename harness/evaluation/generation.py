@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +65,8 @@ class Generation(Formulation):
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The text up to the first stop text."""
         start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
-        generated = model.generate(
+        generate: Any = model.generate
+        generated = generate(
             **batch.inputs,
             max_new_tokens=self.spec.evaluation.max_new_tokens or self.task.max_new_tokens,
             num_beams=self.spec.evaluation.n_beams,

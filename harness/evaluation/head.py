@@ -60,7 +60,7 @@ class Head(Formulation):
         return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in logits.tolist()]
 
 
-class TokenHead(Formulation):
+class TokenHead(Head):
     """A label for each word by a head on its first sub-token; words beyond ``max_length`` get label 0."""
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
@@ -81,8 +81,6 @@ class TokenHead(Formulation):
             self.n_truncated += len({word for word in words if word is not None}) < len(example.tokens)
             rows.append(Row(example, (encoded["input_ids"],), encoded.get("token_type_ids"), targets=targets))
         return rows
-
-    collate = Head.collate
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy over first sub-tokens, mean over all words of the batch."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,8 @@ class Likelihood(Formulation):
         return Batch(rows, inputs)
 
     def _decoder_inputs(self, rows: Sequence[Row], device: torch.device) -> Tensor:
-        start = self.base.model.config.decoder_start_token_id
+        config: Any = self.base.model.config
+        start = config.decoder_start_token_id
         answers = [[start, *span.token_ids[:-1]] for row in rows for span in row.spans]
         return pad(answers, self.tokenizer.pad_token_id, device)[0]
 
@@ -129,7 +131,10 @@ class Likelihood(Formulation):
         logits = model(**batch.inputs).logits  # (sequences, K, V)
         kept = batch.inputs.get("logits_to_keep")
         column = {position: k for k, position in enumerate(kept.tolist())} if kept is not None else None
-        rows, columns, tokens, sizes = [], [], [], []
+        rows: list[int] = []
+        columns: list[int] = []
+        tokens: list[int] = []
+        sizes: list[int] = []
         first = 0
         for row in batch.rows:
             for span in row.spans:

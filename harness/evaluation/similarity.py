@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from harness.errors import SpecError
-from harness.evaluation.formulation import Answer, Batch, Formulation, Row
+from harness.evaluation.formulation import Answer, Batch, Row
 from harness.evaluation.head import Head
 from harness.evaluation.prompts import Prompts
 from harness.task import Example
 
 
 @dataclass
-class Similarity(Formulation):
+class Similarity(Head):
     """Cosine between the text and each label's description, both embedded as sentence-transformers does: token mean.
 
     Source:
@@ -23,9 +23,6 @@ class Similarity(Formulation):
     """
 
     _labels: Tensor | None = field(default=None, init=False)
-
-    encode = Head.encode
-    collate = Head.collate
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Nothing is trained in this formulation."""
@@ -51,7 +48,7 @@ class Similarity(Formulation):
 
 
 @dataclass
-class Mask(Formulation):
+class Mask(Head):
     """The label whose verbalizer is likeliest at a mask after the prompt.
 
     Source:
@@ -83,8 +80,6 @@ class Mask(Formulation):
                 ids = ids[:1] + ids[-(self.max_length - 1) :]
             rows.append(Row(example, (ids,)))
         return rows
-
-    collate = Head.collate
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Nothing is trained in this formulation."""
