@@ -133,7 +133,9 @@ def test_training_lowers_the_loss_and_leaves_frozen_weights_alone(cell: Cell, tm
     cell.method.save(model, tmp_path)
     restored = cell.applied(seed=1)
     cell.method.load(restored, tmp_path)
-    torch.testing.assert_close(cell.logits(restored), cell.logits(model), atol=1e-5, rtol=1e-5)
+    # 8-bit layers round activations too: a last digit that differs (AdaLoRA's smaller matrices) can become one step
+    tolerance = 2e-3 if cell.quantization == "8bit" else 1e-5
+    torch.testing.assert_close(cell.logits(restored), cell.logits(model), atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("cell", [cell for cell in TRAINED if cell.quantization == "none"], ids=_id)
