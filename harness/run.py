@@ -203,9 +203,7 @@ class _Attempt:
 
         self.progress.phase("train", n_steps)
         with self.memory.phase("train"):
-            self.fitted = fit(
-                model, self.method, formulation, train, n_steps, validate, primary, self.progress.step, validated
-            )
+            self.fitted = fit(model, self.method, formulation, train, n_steps, validate, self.progress.step, validated)
         self.seconds["train"] = self.fitted.train_seconds
         self.trainable_final = self.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:

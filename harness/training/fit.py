@@ -4,15 +4,19 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
 from harness.evaluation.formulation import Formulation, Row
 from harness.measure.hardware import autocast
 from harness.method import Method
+from harness.spec import TrainingSpec
 from harness.training.batches import batches
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -44,49 +48,34 @@ def fit(
     rows: Sequence[Row],
     n_steps: int,
     validate: Validate,
-    primary: str,
     on_step: OnStep = lambda step, tokens, loss: None,
     on_validation: OnValidation = lambda step, metrics: None,
 ) -> Fitted:
-    """Train for ``n_steps`` optimizer steps and keep the checkpoint with the best ``primary`` validation metric.
+    """Train for ``n_steps`` optimizer steps and keep the checkpoint with the best primary validation metric.
 
     Args:
         model: The model that ``method.apply`` returned; exactly the parameters that require grad are trained.
         rows: Training rows of ``formulation``.
-        validate: Metrics of the model as it stands.
-        primary: Key among them that chooses the checkpoint; the earliest wins a tie.
+        validate: Metrics of the model as it stands; of equal ones the earliest checkpoint is kept.
         on_step: Told the step, the real tokens so far and the loss.
         on_validation: Told the step and the metrics; what it raises passes through.
 
     Raises:
         Diverged: the loss is not finite, or its running mean is ten times the first one and above ten.
     """
-    spec = formulation.spec.training
-    accelerator = Accelerator(gradient_accumulation_steps=spec.accumulation_steps)
-    device = next(model.parameters()).device
+    spec, primary = formulation.spec.training, f"validation/{formulation.task.metrics[0]}"
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=spec.learning_rate or 0.0, weight_decay=spec.weight_decay, fused=True)
-    warmup = math.ceil(n_steps * spec.warmup_ratio)
-    schedule = get_scheduler(spec.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps)
+    optimizer, schedule = _optimizer(trainable, spec, n_steps)
     order = batches([row.length for row in rows], spec.batch_size, formulation.spec.seed)
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
+    backward = _Backward(model, method, formulation, Accelerator())
     fitted, watch, best, waited = Fitted(), LossWatch(), -math.inf, 0
     for step in range(1, n_steps + 1):
         started = time.perf_counter()
         model.train()
-        losses = torch.zeros(2)
-        for _ in range(spec.accumulation_steps):
-            _, indices = next(order)
-            batch = formulation.collate([rows[index] for index in indices], device)
-            with autocast(device, spec.precision):
-                loss = formulation.loss(model, batch)
-                extra = method.extra_loss(model)
-            total = loss if extra is None else loss + extra
-            accelerator.backward(total / spec.accumulation_steps)
-            losses += torch.tensor([loss.item(), 0.0 if extra is None else extra.item()]) / spec.accumulation_steps
-            fitted.train_tokens += sum(row.n_tokens for row in batch.rows)
-            fitted.padded_tokens += batch.inputs["input_ids"].numel()
+        taken = [[rows[index] for index in next(order)[1]] for _ in range(spec.accumulation_steps)]
+        loss, extra = backward(taken, fitted)
         torch.nn.utils.clip_grad_norm_(trainable, spec.clip_norm)
         optimizer.step()
         schedule.step()
@@ -94,21 +83,53 @@ def fit(
         optimizer.zero_grad()
         fitted.train_seconds += time.perf_counter() - started
         fitted.steps = step
-        watch.see(float(losses[0]), step)
-        on_step(step, fitted.train_tokens, float(losses[0]))
-        if step % eval_every == 0 or step == n_steps:
-            metrics = validate(model)
-            point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean, **metrics}
-            if extra is not None:
-                point["extra_loss"] = float(losses[1])
-            fitted.curve.append(point)
-            on_validation(step, metrics)
-            waited += 1
-            if metrics[primary] > best:
-                best, waited, fitted.best_step, fitted.best = metrics[primary], 0, step, snapshot(model)
-            if spec.patience and waited >= spec.patience:
-                break
+        watch.see(loss, step)
+        on_step(step, fitted.train_tokens, loss)
+        if step % eval_every and step != n_steps:
+            continue
+        metrics = validate(model)
+        point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean, **metrics}
+        fitted.curve.append(point if extra is None else point | {"extra_loss": extra})
+        on_validation(step, metrics)
+        waited += 1
+        if metrics[primary] > best:
+            best, waited, fitted.best_step, fitted.best = metrics[primary], 0, step, snapshot(model)
+        if spec.patience and waited >= spec.patience:
+            break
     return fitted
+
+
+def _optimizer(trainable: list[nn.Parameter], spec: TrainingSpec, n_steps: int) -> tuple[Optimizer, LRScheduler]:
+    """AdamW, and the schedule with its warm-up."""
+    optimizer = torch.optim.AdamW(trainable, lr=spec.learning_rate or 0.0, weight_decay=spec.weight_decay, fused=True)
+    warmup = math.ceil(n_steps * spec.warmup_ratio)
+    return optimizer, get_scheduler(spec.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps)
+
+
+@dataclass
+class _Backward:
+    """Gradients of one optimizer step."""
+
+    model: nn.Module
+    method: Method
+    formulation: Formulation
+    accelerator: Accelerator
+
+    def __call__(self, taken: list[list[Row]], counts: Fitted) -> tuple[float, float | None]:
+        """Accumulate over the batches; the mean task loss, and the mean of the method's own, logged apart."""
+        device = next(self.model.parameters()).device
+        losses, extras = [], []
+        for rows in taken:
+            batch = self.formulation.collate(rows, device)
+            with autocast(device, self.formulation.spec.training.precision):
+                loss = self.formulation.loss(self.model, batch)
+                extra = self.method.extra_loss(self.model)
+            self.accelerator.backward((loss if extra is None else loss + extra) / len(taken))
+            losses.append(loss.item())
+            extras += [] if extra is None else [extra.item()]
+            counts.train_tokens += sum(row.n_tokens for row in rows)
+            counts.padded_tokens += batch.inputs["input_ids"].numel()
+        return fmean(losses), fmean(extras) if extras else None
 
 
 @dataclass
