@@ -14,6 +14,9 @@ from harness.record import Record
 AXES = {"method": "method.name", "task": "task.name", "base": "base.name", "quantization": "base.quantization"}
 """Short names of the spec fields that tables are usually made of."""
 
+TUNING = "tuning"
+"""Field that ``label_tuning`` adds where a search has tuned some of the runs; placed like an axis."""
+
 SETTING = ("task", "base", "quantization")
 """Axes that methods are compared within, unless told otherwise."""
 
@@ -144,17 +147,17 @@ def make_layout(
 ) -> Layout:
     """A layout that places every axis on which the records differ.
 
-    By default columns are tasks, rows are base, quantization (where they vary) and method, and cells compete along
-    everything but task, base and quantization.
+    By default columns are tasks, rows are base, quantization (where they vary), method and tuning (where it varies),
+    and cells compete along everything but task, base and quantization.
 
     Raises:
         SpecError: an unknown field, or an axis that varies and is placed nowhere.
     """
     check_fields(records, [*rows, *columns, *competing])
-    varying = [axis for axis in AXES if len({lookup(record, axis) for record in records}) > 1]
+    varying = [axis for axis in (*AXES, TUNING) if len({lookup(record, axis) for record in records}) > 1]
     columns = tuple(columns) or (("task",) if "task" not in rows else ("method",))
     if not rows:
-        rows = tuple(axis for axis in ("task", "base", "quantization", "method") if axis not in columns)
+        rows = tuple(axis for axis in ("task", "base", "quantization", "method", TUNING) if axis not in columns)
         rows = tuple(axis for axis in rows if axis in varying or axis == "method") or ("task",)
     placed = tuple(rows) + columns
     if missing := [axis for axis in varying if axis not in placed]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from harness.compare.cells import AXES, Layout, device, lookup
 from harness.compare.scores import Measure
 from harness.compare.ties import Family
+from harness.compare.tuning import tuning_sentence
 from harness.record import Record
 
 
@@ -18,6 +19,7 @@ def make_footer(
         f"All runs: {', '.join(fixed)}." if fixed else "",
         _what(measure),
         _how(layout, measure, family, n_pairs),
+        tuning_sentence(records),
         "Costs are means over the same seeds; memory and seconds are those of the training." if costs else "",
         f"Seeds: {format_seeds(run.spec.seed for run in records)}. Data: {'; '.join(_data(records))}.",
         _where(records),

@@ -50,7 +50,7 @@ def _pairs_of(comparison: Comparison, layout: Layout, measure: Measure, read: Re
     for pair in screen(cells):
         a, b = answered[pair.a], answered[pair.b]
         if a and b:
-            tested = difference(a.resampled, b.resampled)
+            tested = difference(a.resampled, b.resampled, pair.pooled)
             by_seed, majority = _mcnemar(a, b)
             yield PairTest(
                 setting=comparison.key,

@@ -60,8 +60,7 @@ Score = Callable[[Array, Array, NDArray[np.float32]], Floats]
 def _recompute(metric: str) -> Score:
     def score(targets: Array, predictions: Array, counts: NDArray[np.float32]) -> Floats:
         drawn = [np.repeat(np.arange(len(targets)), row.astype(int)) for row in counts]
-        values = [[compute(metric, targets[rows].tolist(), run[rows].tolist()) for run in predictions] for rows in drawn]
-        return np.array(values)
+        return np.array([[compute(metric, targets[i].tolist(), run[i].tolist()) for run in predictions] for i in drawn])
 
     return score
 

@@ -1,14 +1,14 @@
 """Which cells of a table can't be separated from the best of their comparison."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
 from harness.compare.answered import answer_cells
-from harness.compare.difference import difference, seeds_only_p, shared_seeds
+from harness.compare.difference import SeedVariance, difference, pool_seed_variance, seeds_only_p, shared_seeds
 from harness.compare.predictions import Read
 from harness.compare.scores import Scored, Split
 from harness.compare.statistics import LEVEL, holm
@@ -27,6 +27,7 @@ class Pair:
     a: int
     b: int
     p_value: float
+    pooled: SeedVariance | None
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def tie_groups(
     probability 5 % at most; or every pair of one comparison, which says the same of each comparison alone. All pairs
     count, since any cell may turn out best. The best is tied with the cells from which Holm doesn't separate it.
 
-    Predictions are read only where they can matter: a t-test over seeds has the smaller p-value of the two, so a pair
-    that Holm doesn't reject with it isn't rejected with the full test either.
+    Predictions are read only where they can matter: without the variance of examples p-values are smaller, so a pair
+    that Holm doesn't reject with those isn't rejected with the full test either.
     """
     screened = [screen(cells) for cells in comparisons]
     hopeful = _rejected(screened, family)
@@ -61,13 +62,18 @@ def tie_groups(
 
 
 def screen(cells: Sequence[Scored]) -> list[Pair]:
-    """Every pair that shares two seeds, with the p-value of a t-test over them."""
+    """Every pair that shares two seeds, with the p-value if examples added nothing."""
+    pooled: dict[tuple[int, ...], SeedVariance | None] = {}
     pairs = []
     for a, b in combinations(range(len(cells)), 2):
-        seeds = shared_seeds(tuple(cells[a].scores), tuple(cells[b].scores))
-        if len(seeds) > 1:
-            ours, theirs = (np.array([cells[i].scores[seed] for seed in seeds]) for i in (a, b))
-            pairs.append(Pair(a, b, seeds_only_p(ours, theirs)))
+        seeds = tuple(shared_seeds(cells[a].scores, cells[b].scores))
+        if len(seeds) < 2:
+            continue
+        if seeds not in pooled:
+            peers = [cell for cell in cells if set(seeds) <= set(cell.scores)]
+            pooled[seeds] = pool_seed_variance(np.array([[cell.scores[seed] for seed in seeds] for cell in peers]))
+        by_seed = np.array([cells[a].scores[seed] - cells[b].scores[seed] for seed in seeds])
+        pairs.append(Pair(a, b, seeds_only_p(by_seed, pooled[seeds]), pooled[seeds]))
     return pairs
 
 
@@ -90,8 +96,10 @@ def _test(
     result = []
     for pair, hope in zip(pairs, hopeful, strict=True):
         a, b = known.get(pair.a), known.get(pair.b)
-        p = pair.p_value if not hope else difference(a.resampled, b.resampled).p_value if a and b else 1.0
-        result.append(Pair(pair.a, pair.b, p))
+        if hope:
+            p = difference(a.resampled, b.resampled, pair.pooled).p_value if a and b else 1.0
+            pair = replace(pair, p_value=p)
+        result.append(pair)
     return result, unreadable
 
 
