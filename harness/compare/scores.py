@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
-
 from harness.compare.cells import Cell, Comparison
 from harness.compare.statistics import Interval, mean_interval
 from harness.record import Record
@@ -46,11 +44,6 @@ class Scored:
     def interval(self) -> Interval:
         """Mean over the seeds, with its interval."""
         return mean_interval(list(self.scores.values()))
-
-    @property
-    def mean(self) -> float:
-        """Mean over the seeds."""
-        return float(np.mean(list(self.scores.values())))
 
 
 def score_cells(comparison: Comparison, measure: Measure) -> list[Scored]:

@@ -104,17 +104,15 @@ def _test(
 
 
 def _verdict(cells: Sequence[Scored], pairs: Sequence[Pair], separate: Sequence[bool], unreadable: set[int]) -> Verdict:
-    """Bold what is tied with the best of the cells that have two seeds; nothing where there is nothing to compare."""
-    if len(cells) < 2:
-        return Verdict()
-    contenders = {place for pair in pairs for place in (pair.a, pair.b)}
-    if not contenders or unreadable:
-        reason = UNREADABLE if unreadable else TOO_FEW
-        return Verdict(untested=dict.fromkeys(unreadable or range(len(cells)), reason))
-    best = max(sorted(contenders), key=lambda place: cells[place].mean)
+    """The best among the cells that can be compared, and what is tied with it."""
+    contenders = sorted({place for pair in pairs for place in (pair.a, pair.b)} - unreadable)
+    reasons = {p: UNREADABLE if p in unreadable else TOO_FEW for p in range(len(cells)) if p not in contenders}
+    if len(contenders) < 2:
+        return Verdict(untested=reasons if len(cells) > 1 else {})
+    best = max(contenders, key=lambda place: cells[place].interval.mean)
     rivals = {
         pair.a + pair.b - best: flag for pair, flag in zip(pairs, separate, strict=True) if best in (pair.a, pair.b)
     }
-    tied = {best} | {place for place, flag in rivals.items() if not flag}
-    untested = {place: TOO_FEW for place in range(len(cells)) if place != best and place not in rivals}
-    return Verdict(frozenset(tied), untested)
+    tied = {best, *(place for place in contenders if rivals.get(place) is False)}
+    strangers = {place: TOO_FEW for place in contenders if place != best and place not in rivals}
+    return Verdict(frozenset(tied), reasons | strangers)
