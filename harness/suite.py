@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from harness import identity, registry
 from harness.errors import HarnessError, SpecError, nearest
+from harness.search.spec import SearchSpec
 from harness.spec import (
     BaseSpec,
     EvaluationSpec,
@@ -56,6 +57,7 @@ class Suite(Section):
         {"default": 0.02},
         description="Smallest difference of the primary metric worth claiming: a number, or by task with a `default`.",
     )
+    search: SearchSpec | None = Field(None, description="Tunes every cell with this budget; default: no tuning.")
     formulation: Formulation | None = Field(None, description="How the bases answer; default: by base and task kind.")
     base: dict[str, Any] = Field({}, description="Shared fields of the base section.")
     task: dict[str, Any] = Field({}, description="Shared fields of the task section.")
@@ -124,17 +126,30 @@ def parse_suite(data: dict[str, Any]) -> Suite:
 
 def expand(suite: Suite) -> list[Cell]:
     """The cells, resolved, without duplicates; cells of one base follow each other, then those of one task."""
-    axes = product(suite.bases, suite.quantizations, suite.tasks, suite.methods, suite.seeds)
     cells: dict[str, Cell] = {}
-    for base, quantization, task, label, seed in axes:
+    for label, spec in _given(suite):
+        for seed in suite.seeds:
+            resolved = identity.resolve(spec.model_copy(update={"seed": seed}))
+            cells.setdefault(resolved.model_dump_json(), Cell(label, resolved))
+    return list(cells.values())
+
+
+def expand_studies(suite: Suite) -> list[Cell]:
+    """What a search tunes: a cell for all seeds, not resolved, so that what the file sets stays known from defaults.
+
+    Cells that can't run are left out.
+    """
+    cells = [Cell(label, spec) for label, spec in _given(suite)]
+    return [cell for cell in cells if identity.skip_reason(identity.resolve(cell.spec)) is None]
+
+
+def _given(suite: Suite) -> Iterator[tuple[str, RunSpec]]:
+    """Label and spec of every method on every base, quantization and task, as the file has them."""
+    for base, quantization, task, label in product(suite.bases, suite.quantizations, suite.tasks, suite.methods):
         settings, overrides = _split(suite.methods[label])
         sections = merge(suite.shared, overrides)
         sections = merge(sections, {"base": {"name": base, "quantization": quantization}, "task": {"name": task}})
-        method = {"name": label, **settings}
-        spec = parse_spec({**sections, "method": method, "formulation": suite.formulation, "seed": seed})
-        resolved = identity.resolve(spec)
-        cells.setdefault(resolved.model_dump_json(), Cell(label, resolved))
-    return list(cells.values())
+        yield label, parse_spec({**sections, "method": {"name": label, **settings}, "formulation": suite.formulation})
 
 
 def _split(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -173,6 +188,7 @@ def _problems(suite: Suite, data: dict[str, Any]) -> Iterator[str]:
     for label, entry in suite.methods.items():
         yield from _method_problems(label, entry)
     yield from _claim_problems(suite)
+    yield from _search_problems(suite)
 
 
 def _raised(where: str, function: Callable[..., Any], *arguments: Any) -> Iterator[str]:
@@ -215,3 +231,12 @@ def _claim_problems(suite: Suite) -> Iterator[str]:
     for name in suite.worth_claiming:
         if name not in (*suite.tasks, "default"):
             yield f"worth_claiming.{name}: no such task in this suite; allowed: {', '.join(suite.tasks)}, default"
+
+
+def _search_problems(suite: Suite) -> Iterator[str]:
+    if suite.search is None:
+        return
+    if suite.search.objectives != ("quality",):
+        yield "search.objectives must be quality alone: with several there is no one winner to report"
+    if shared := sorted({*suite.search.seeds} & {*suite.seeds}):
+        yield f"search.seeds: {shared[0]} is among seeds; report the winner on seeds that did not choose it"

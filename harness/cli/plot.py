@@ -100,10 +100,11 @@ def _comparisons(
     """The comparisons of the selected records, refused if they mix what should not be mixed."""
     from harness.compare.cells import Layout, check_fields, find_all_mixed, group, parse_where, select
     from harness.compare.predictions import reader
+    from harness.compare.tuning import labelled_records
     from harness.store import Store
 
     store = Store(results)
-    records = select(store.records(), parse_where(where or []))
+    records = select(labelled_records(store), parse_where(where or []))
     competing = split_names(compare) or ("method",)
     check_fields(records, competing)
     setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)

@@ -26,7 +26,7 @@ def budget(
 
     panels = budget_panels(find_studies(results, studies or []))
     if not panels:
-        raise SpecError("no study of quality alone has a finished trial")
+        raise SpecError(f"no study of quality alone in {results / 'studies'}; `harness search` makes one")
     save(curve_figure(panels, "trials", "expected best validation score"), out)
     typer.echo(out)
 

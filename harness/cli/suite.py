@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.plan import Costs, PlannedCell
     from harness.record import Record
     from harness.store import Store
+    from harness.suite import Cell, Suite
     from harness.workers import Job
 
 
@@ -42,14 +43,35 @@ def suite(
     from harness.suite import expand, read_suite
     from harness.workers import Job
 
-    store = Store(results)
-    planned = plan(expand(read_suite(file)), store, retry_failed)
+    store, asked = Store(results), read_suite(file)
+    cells = expand(asked)
+    if asked.search:
+        cells += _winners(asked, cells, results, workers, dry_run)
+    planned = plan(cells, store, retry_failed)
     if dry_run:
         _print_plan(planned, Costs(store.records()), workers)
         return
     jobs = [Job(cell.run_id, cell.spec) for cell in planned if cell.state == "to run" and cell.run_id]
     _run(jobs, results, workers)
     raise typer.Exit(_print_outcome(planned, store))
+
+
+def _winners(asked: "Suite", defaults: list["Cell"], results: Path, workers: int, dry_run: bool) -> list["Cell"]:
+    """Search what is not searched yet; the winners' cells, without those that the defaults have."""
+    from harness.search.tune import find_study, tune, tuned_cells
+    from harness.suite import expand_studies
+
+    assert asked.search
+    studies = expand_studies(asked)
+    n_done = sum(find_study(cell.spec, asked.search, results) is not None for cell in studies)
+    if dry_run:
+        print(f"search: {len(studies)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")
+    else:
+        for number, study in enumerate(tune(studies, asked.search, results, workers), n_done + 1):
+            best = f"trial {study.best[0]} is the best" if study.best else "every trial failed"
+            print(f"({number}/{len(studies)}) {study.name}: {len(study.completed)} trials, {best}", file=sys.stderr)
+    known = {cell.spec for cell in defaults}
+    return [cell for cell in tuned_cells(studies, asked.seeds, asked.search, results) if cell.spec not in known]
 
 
 def _run(jobs: list["Job"], results: Path, workers: int) -> None:

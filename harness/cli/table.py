@@ -37,10 +37,11 @@ def table(
     from harness.compare.render import RENDERERS
     from harness.compare.scores import Measure
     from harness.compare.table import make_table
+    from harness.compare.tuning import labelled_records
     from harness.store import Store
 
     store = Store(results)
-    records = select(store.records(), parse_where(where or []))
+    records = select(labelled_records(store), parse_where(where or []))
     layout = make_layout(records, split_names(rows), split_names(columns), split_names(compare))
     made = make_table(
         records,

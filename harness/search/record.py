@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.errors import HarnessError, SpecError, unknown
+from harness import registry
+from harness.errors import HarnessError, unknown
 from harness.record import Part
 from harness.search.spec import Objective, SearchSpec
 from harness.spec import RunSpec, merge, parse_spec
@@ -54,6 +55,14 @@ class StudyRecord(Part):
         """Optimizer steps of all trials."""
         return sum(trial.steps for trial in self.trials)
 
+    def n_trials_won(self, number: int) -> int:
+        """Of how many completed trials, counted from the first, a trial was the best; 0 if it never was."""
+        completed = self.completed
+        won = [
+            n for n in range(1, len(completed) + 1) if best_trials(completed[:n], self.search.objectives) == [number]
+        ]
+        return max(won, default=0)
+
     def within(self, search: SearchSpec) -> "StudyRecord":
         """The study as it was when a smaller budget was spent: no method gets more than the others of a suite."""
         kept: list[TrialRecord] = []
@@ -92,12 +101,14 @@ def _dominates(one: list[float], other: list[float]) -> bool:
 
 
 def with_params(spec: RunSpec, params: dict[str, Any]) -> RunSpec:
-    """The spec with proposed values in it."""
+    """The resolved spec with proposed values in it, resolved again: 4 is 4.0 where a method wants a float."""
     data = spec.model_dump()
     for name, value in params.items():
         section, _, field = name.partition(".")
         data = merge(data, {section: {field: value}})
-    return parse_spec(data)
+    changed = parse_spec(data)
+    settings = registry.make_method(changed.method).model_dump(mode="json")
+    return changed.updated(method=settings)
 
 
 def read_study(path: Path) -> StudyRecord:
@@ -116,11 +127,9 @@ def find_studies(results: Path, names: Sequence[str] = ()) -> list[StudyRecord]:
     """The studies of a results folder, or those named, in the order of their names.
 
     Raises:
-        SpecError: an unknown name, or no study at all.
+        SpecError: an unknown name.
     """
     paths = {path.stem: path for path in sorted((results / "studies").glob("*.json"))}
-    if not paths:
-        raise SpecError(f"no study in {results / 'studies'}; `harness search` makes one")
     for name in names:
         if name not in paths:
             raise unknown("study", name, paths)

@@ -55,6 +55,12 @@ class SearchSpec(Section):
         """The budget in words."""
         return f"{self.trials} trials" if self.trials else f"{self.budget_seconds:g} seconds"
 
+    @property
+    def means(self) -> str:
+        """Budget, sampler, pruner and seeds in words."""
+        seeds = ", ".join(map(str, self.seeds))
+        return f"{self.budget} a cell, sampler {self.sampler}, pruner {self.pruner}, search seeds {seeds}"
+
 
 def parse_search(data: dict[str, Any]) -> SearchSpec:
     """A SearchSpec from plain data.

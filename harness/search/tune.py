@@ -1,0 +1,70 @@
+"""The search of a suite: every cell with the same budget, then the winner on the suite's own seeds."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from harness.search.plan import make_plan
+from harness.search.record import StudyRecord, read_study
+from harness.search.spec import SearchSpec
+from harness.spec import RunSpec
+from harness.suite import Cell
+from harness.workers import available_cores
+
+TUNED = " (tuned)"
+"""Added to a method's label for its winner."""
+
+
+def find_study(spec: RunSpec, search: SearchSpec, results: Path) -> StudyRecord | None:
+    """The finished study of a cell, within the budget, or None."""
+    path = results / "studies" / f"{make_plan(spec, search).name}.json"
+    study = read_study(path) if path.exists() else None
+    if study is None or not study.is_finished or not _covers(study.search, search):
+        return None
+    return study.within(search)
+
+
+def _covers(larger: SearchSpec, search: SearchSpec) -> bool:
+    """Whether a study with one budget holds a study with the other."""
+    return (larger.trials or 0) >= (search.trials or 0) and (larger.budget_seconds or 0) >= (search.budget_seconds or 0)
+
+
+def tune(cells: Sequence[Cell], search: SearchSpec, results: Path, n_workers: int) -> Iterator[StudyRecord]:
+    """Search the cells whose study is not finished; yields each study as it ends.
+
+    With several workers each searches a cell at a time, on an equal share of the processor's cores.
+    """
+    pending = [cell.spec for cell in cells if find_study(cell.spec, search, results) is None]
+    if n_workers == 1 or len(pending) < 2:
+        yield from (_search(spec, search, results) for spec in pending)
+        return
+    n_workers = min(n_workers, len(pending))
+    threads = max(1, available_cores() // n_workers)
+    with ProcessPoolExecutor(n_workers, get_context("spawn"), _limit_threads, (threads,)) as pool:
+        for future in as_completed([pool.submit(_search, spec, search, results) for spec in pending]):
+            yield future.result()
+
+
+def _limit_threads(n_threads: int) -> None:
+    # Read by OpenMP, MKL and the tokenizers when they are first imported, which is with the first run.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[variable] = str(n_threads)
+
+
+def _search(spec: RunSpec, search: SearchSpec, results: Path) -> StudyRecord:
+    from harness.search.study import search as search_cell
+
+    return search_cell(spec, search, results)
+
+
+def tuned_cells(cells: Sequence[Cell], seeds: Sequence[int], search: SearchSpec, results: Path) -> list[Cell]:
+    """The winner of every cell with a finished study, once for each seed."""
+    found = [(cell.label + TUNED, find_study(cell.spec, search, results)) for cell in cells]
+    return [
+        Cell(label, study.spec_of(study.best[0]).model_copy(update={"seed": seed}))
+        for label, study in found
+        if study and study.best
+        for seed in seeds
+    ]

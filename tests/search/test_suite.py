@@ -1,0 +1,113 @@
+"""A suite tunes every method with the same budget and shows tuned and default side by side."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import identity
+from harness.compare.cells import lookup, make_layout
+from harness.compare.tuning import label_tuning, tuning_sentence
+from harness.errors import SpecError
+from harness.record import Record
+from harness.search.record import StudyRecord
+from harness.search.spec import SearchSpec
+from harness.search.study import search
+from harness.search.tune import find_study, tuned_cells
+from harness.suite import expand, expand_studies, parse_suite
+from tests.search.stand_in import stand_in
+
+SUITE = {
+    "tasks": ["rotten_tomatoes"],
+    "seeds": [0, 1],
+    "search": {"trials": 8, "sampler": "random", "seeds": [100]},
+    "methods": {"lora": {"rank": 4}, "adapters": {}, "prefix": {}},
+}
+
+
+def tune_all(results: Path) -> list[StudyRecord]:
+    suite = parse_suite(SUITE)
+    assert suite.search
+    return [search(cell.spec, suite.search, results, run_trial=stand_in) for cell in expand_studies(suite)]
+
+
+def test_every_method_gets_the_same_budget_and_keeps_what_the_file_sets(tmp_path: Path) -> None:
+    studies = tune_all(tmp_path)
+    assert [len(study.completed) for study in studies] == [8, 8, 8]
+    lora = studies[0]
+    assert "method.rank" not in lora.trials[1].params
+    assert all(lora.spec_of(trial.number).method.settings["rank"] == 4 for trial in lora.trials)
+
+
+def test_longer_study_of_one_method_gains_it_nothing_in_the_suite(tmp_path: Path) -> None:
+    suite = parse_suite(SUITE)
+    assert suite.search
+    cells = expand_studies(suite)
+    tune_all(tmp_path)
+    before = tuned_cells(cells, suite.seeds, suite.search, tmp_path)
+    more = SearchSpec.model_validate({**SUITE["search"], "trials": 40})  # type: ignore[dict-item]
+    search(cells[0].spec, more, tmp_path, run_trial=stand_in)
+    assert tuned_cells(cells, suite.seeds, suite.search, tmp_path) == before
+    study = find_study(cells[0].spec, suite.search, tmp_path)
+    assert study is not None
+    assert len(study.completed) == 8
+    assert find_study(cells[1].spec, more, tmp_path) is None
+
+
+def test_winners_run_on_the_suites_seeds_and_are_resolved(tmp_path: Path) -> None:
+    suite = parse_suite(SUITE)
+    assert suite.search
+    studies = tune_all(tmp_path)
+    cells = tuned_cells(expand_studies(suite), suite.seeds, suite.search, tmp_path)
+    assert [(cell.label, cell.spec.seed) for cell in cells] == [
+        (f"{method} (tuned)", seed) for method in ("lora", "adapters", "prefix") for seed in (0, 1)
+    ]
+    assert all(identity.resolve(cell.spec) == cell.spec for cell in cells)
+    assert cells[0].spec == studies[0].spec_of(studies[0].best[0])
+
+
+def test_table_has_tuned_and_default_side_by_side_without_the_trials(tmp_path: Path) -> None:
+    suite = parse_suite(SUITE)
+    assert suite.search
+    studies = tune_all(tmp_path)
+    trials = [study.spec_of(trial.number).updated(seed=100) for study in studies for trial in study.trials[1:]]
+    winners = [cell.spec for cell in tuned_cells(expand_studies(suite), suite.seeds, suite.search, tmp_path)]
+    specs = [*(cell.spec for cell in expand(suite)), *trials, *winners]
+    records = {spec.model_dump_json(): stand_in(spec, lambda step, metrics: None) for spec in specs}
+    labelled = label_tuning(records.values(), studies)
+    found = sorted((record.spec.method.name, str(lookup(record, "tuning")), record.spec.seed) for record in labelled)
+    tuning = ("best of 8 trials", "default")
+    assert found == [(method, t, seed) for method in ("adapters", "lora", "prefix") for t in tuning for seed in (0, 1)]
+    assert tuning_sentence(labelled) == (
+        "Tuned on validation, the published default being the first trial: "
+        "8 trials a cell, sampler random, pruner median, search seeds 100."
+    )
+    assert "tuning" in make_layout(labelled).rows
+
+
+def test_default_that_was_never_beaten_is_both(tmp_path: Path) -> None:
+    study = tune_all(tmp_path)[0]
+    only_default = study.within(SearchSpec(trials=1, sampler="random", seeds=(100,)))
+    record: Record = stand_in(study.spec_of(0).updated(seed=3), lambda step, metrics: None)
+    labels = [lookup(copy, "tuning") for copy in label_tuning([record], [only_default])]
+    assert labels == ["default", "best of 1 trials"]
+
+
+def test_records_without_a_study_stay_as_they_are(tmp_path: Path) -> None:
+    study = tune_all(tmp_path)[0]
+    record = stand_in(study.spec_of(0).updated(method={"rank": 16}), lambda step, metrics: None)
+    assert label_tuning([record], [study]) == [record]
+    assert tuning_sentence([record]) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": [1, 7]}, "search.seeds: 1 is among seeds"),
+        ({"objectives": ["quality", "memory"]}, "quality alone"),
+        ({"sampler": "tpee"}, "did you mean 'tpe'"),
+        ({"budget_seconds": 5}, "either trials or budget_seconds"),
+    ],
+)
+def test_wrong_search_section_is_told(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_suite({**SUITE, "search": {**SUITE["search"], **changes}})  # type: ignore[dict-item]
