@@ -27,8 +27,8 @@ class Adapters(Method):
     - parallel (He et al. 2021, https://arxiv.org/abs/2110.04366): beside feed-forward, z = x, ReLU, s = 4.
 
     These are seq_bn, double_seq_bn and par_bn of AdapterHub's library, to 1e-5. Houlsby et al. try rates from 3e-5 to
-    3e-3 on each task; the default lies between. The 1e-4 of Pfeiffer et al. is for tens of thousands of steps: 200 steps
-    on MiniLM stay at chance.
+    3e-3 on each task; the default lies between. The 1e-4 of Pfeiffer et al. is for tens of thousands of steps: 200
+    steps on MiniLM stay at chance.
     """
 
     source: ClassVar[str] = "Houlsby et al. 2019, https://arxiv.org/abs/1902.00751"
