@@ -98,7 +98,8 @@ class Search:
         self.study = study
         self.shared = shared
         self.run_trial = run_trial
-        self.n_trials = min(plan.search.trials or math.inf, max_trials(plan.search.sampler, plan.space))
+        self.n_trials = plan.search.trials or math.inf
+        self.n_points = max_trials(plan.search.sampler, plan.space)
 
     def run(self) -> None:
         """Run trials until the budget is spent."""
@@ -114,17 +115,19 @@ class Search:
             time.sleep(POLL_SECONDS)
 
     def is_spent(self, trials: list[FrozenTrial]) -> bool:
-        """Whether nothing is left of the budget."""
-        n_failed = sum(map(is_failed, trials))
+        """Whether nothing is left of the budget, or of a grid."""
+        n_completed, n_failed = sum(map(is_completed, trials)), sum(map(is_failed, trials))
         return (
-            sum(map(is_completed, trials)) >= self.n_trials
-            or n_failed >= self.n_trials
+            max(n_completed, n_failed) >= self.n_trials
+            or n_completed + n_failed >= self.n_points
             or self.seconds_left(trials) <= 0
         )
 
     def has_place(self, trials: list[FrozenTrial]) -> bool:
         """Whether a trial may begin: one waits to be retried, or those that run leave room for another one."""
-        return any(trial.state == TrialState.WAITING for trial in trials) or n_places(trials) < self.n_trials
+        n_taken, n_failed = n_places(trials), sum(map(is_failed, trials))
+        has_room = n_taken < self.n_trials and n_taken + n_failed < self.n_points
+        return has_room or any(trial.state == TrialState.WAITING for trial in trials)
 
     def seconds_left(self, trials: list[FrozenTrial]) -> float:
         """Seconds of trials left, those of running ones counted until now; infinite with a budget of trials."""
