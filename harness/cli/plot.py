@@ -1,5 +1,6 @@
 """``harness plot``: figures from records, in a file whose suffix says png, pdf or svg."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,7 +10,8 @@ from harness.cli.options import RESULTS, Results
 from harness.cli.table import split_names
 
 if TYPE_CHECKING:
-    from harness.compare.cells import Comparison, Layout
+    from harness.compare.cells import Comparison
+    from harness.compare.panels import Label
     from harness.compare.predictions import Read
 
 plot = typer.Typer(help="Draw figures of the finished runs.", no_args_is_help=True)
@@ -40,8 +42,8 @@ def pareto(
     from harness.compare.plots import pareto_figure, save
     from harness.compare.scores import Measure
 
-    layout, comparisons, read = _comparisons(results, where, compare, split, mixed)
-    panels = [pareto_panel(comparison, layout, Measure(metric, split), cost, read) for comparison in comparisons]
+    label, comparisons, read = _comparisons(results, where, compare, split, mixed)
+    panels = [pareto_panel(comparison, label, Measure(metric, split), cost, read) for comparison in comparisons]
     save(pareto_figure(panels, cost.replace("_", " "), f"{split} {metric or 'primary metric'} (percent)"), out)
     typer.echo(out)
 
@@ -63,8 +65,8 @@ def curves(
     from harness.compare.plots import curve_figure, save
     from harness.errors import SpecError
 
-    layout, comparisons, _ = _comparisons(results, where, compare, "validation", mixed)
-    panels = [curve_panel(comparison, layout, y, x) for comparison in comparisons]
+    label, comparisons, _ = _comparisons(results, where, compare, "validation", mixed)
+    panels = [curve_panel(comparison, label, y, x) for comparison in comparisons]
     if not any(panel.parts for panel in panels):
         there = {name for c in comparisons for cell in c.cells for run in cell.ok for row in run.curve for name in row}
         raise SpecError(
@@ -89,16 +91,17 @@ def critical_difference(
     from harness.compare.plots import critical_difference_figure, save
     from harness.compare.scores import Measure
 
-    layout, comparisons, _ = _comparisons(results, where, compare, split, mixed)
-    save(critical_difference_figure(*rank_panel(comparisons, layout, Measure(metric, split))), out)
+    label, comparisons, _ = _comparisons(results, where, compare, split, mixed)
+    save(critical_difference_figure(*rank_panel(comparisons, label, Measure(metric, split))), out)
     typer.echo(out)
 
 
 def _comparisons(
     results: Path, where: list[str] | None, compare: str, split: Literal["test", "validation"], mixed: bool
-) -> "tuple[Layout, list[Comparison], Read]":
-    """The comparisons of the selected records, refused if they mix what should not be mixed."""
+) -> "tuple[Label, list[Comparison], Read]":
+    """How cells are called, and the comparisons of the selected records, refused if they mix unlike runs."""
     from harness.compare.cells import Layout, check_fields, find_all_mixed, group, parse_where, select
+    from harness.compare.panels import label_of
     from harness.compare.predictions import reader
     from harness.compare.tuning import labelled_records
     from harness.store import Store
@@ -111,4 +114,4 @@ def _comparisons(
     layout = Layout(rows=setting + competing, columns=("task",), competing=competing)
     comparisons, read = group(records, layout), reader(store)
     find_all_mixed(comparisons, read, split, allow=mixed)
-    return layout, comparisons, read
+    return partial(label_of, competing=competing), comparisons, read

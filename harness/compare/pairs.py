@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.compare.answered import Answered, answer_cells
-from harness.compare.cells import Comparison, Key, Layout
+from harness.compare.cells import Comparison, Key
 from harness.compare.difference import Difference, difference, paired_bootstrap, shared_seeds
-from harness.compare.panels import label_of
+from harness.compare.panels import Label
 from harness.compare.predictions import Read
 from harness.compare.scores import Measure, score_cells
 from harness.compare.statistics import holm, majority_vote, mcnemar
@@ -36,17 +36,17 @@ class PairTest:
     mcnemar_majority: float | None
 
 
-def compare_pairs(comparisons: Sequence[Comparison], layout: Layout, measure: Measure, read: Read) -> list[PairTest]:
+def compare_pairs(comparisons: Sequence[Comparison], label: Label, measure: Measure, read: Read) -> list[PairTest]:
     """Tests of every pair that has two seeds in common and predictions of the same examples."""
-    found = [pair for comparison in comparisons for pair in _pairs_of(comparison, layout, measure, read)]
+    found = [pair for comparison in comparisons for pair in _pairs_of(comparison, label, measure, read)]
     adjusted = holm([pair.difference.p_value for pair in found])
     return [replace(pair, adjusted_p=float(p)) for pair, p in zip(found, adjusted, strict=True)]
 
 
-def _pairs_of(comparison: Comparison, layout: Layout, measure: Measure, read: Read) -> Iterator[PairTest]:
+def _pairs_of(comparison: Comparison, label: Label, measure: Measure, read: Read) -> Iterator[PairTest]:
     cells = score_cells(comparison, measure)
     answered = answer_cells(cells, read, measure.split)
-    labels = [label_of(scored.runs[0], layout) for scored in cells]
+    labels = [label(scored.runs[0]) for scored in cells]
     for pair in screen(cells):
         a, b = answered[pair.a], answered[pair.b]
         if a and b:

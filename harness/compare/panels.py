@@ -1,14 +1,14 @@
 """The numbers behind the figures, without a drawing library."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from harness.compare.answered import answer_cells
-from harness.compare.cells import AXES, Comparison, Layout, lookup
+from harness.compare.cells import AXES, Comparison, lookup
 from harness.compare.pareto import Candidate, costs_of, is_dominated, pareto_membership
 from harness.compare.predictions import Read
 from harness.compare.scores import Measure, Scored, score_cells
@@ -54,13 +54,17 @@ def title_of(comparison: Comparison) -> str:
     return ", ".join(str(value) for value in comparison.key if value is not None) or "all runs"
 
 
-def label_of(run: Record, layout: Layout) -> str:
+Label = Callable[[Record], str]
+"""What a run's cell is called among those it competes with."""
+
+
+def label_of(run: Record, competing: Sequence[str]) -> str:
     """The values along which cells compete; fields that are no axis with their names."""
-    found = {field: value for field in layout.competing if (value := lookup(run, field)) is not None}
+    found = {field: value for field in competing if (value := lookup(run, field)) is not None}
     return ", ".join(str(value) if field in AXES else f"{field}={value}" for field, value in found.items())
 
 
-def pareto_panel(comparison: Comparison, layout: Layout, measure: Measure, cost: str, read: Read) -> Panel[Point]:
+def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: str, read: Read) -> Panel[Point]:
     """Quality against a cost, with the front of the means and each cell's probability of being on it."""
     cells = score_cells(comparison, measure)
     costs = [np.array([costs_of(run, [cost])[0] for run in scored.runs]) for scored in cells]
@@ -70,9 +74,7 @@ def pareto_panel(comparison: Comparison, layout: Layout, measure: Measure, cost:
     return Panel(
         title_of(comparison),
         tuple(
-            Point(
-                label_of(scored.runs[0], layout), scored.interval, mean_interval(values.tolist()), not dominated, chance
-            )
+            Point(label(scored.runs[0]), scored.interval, mean_interval(values.tolist()), not dominated, chance)
             for scored, values, dominated, chance in points
         ),
     )
@@ -90,7 +92,7 @@ def _membership(
     return pareto_membership(candidates, ("quality", cost)).tolist()
 
 
-def curve_panel(comparison: Comparison, layout: Layout, field: str | None, x: str) -> Panel[Curve]:
+def curve_panel(comparison: Comparison, label: Label, field: str | None, x: str) -> Panel[Curve]:
     """A column of the curves against ``step`` or ``seconds``; by default the primary metric on validation."""
     curves = []
     for cell in comparison.cells:
@@ -105,7 +107,7 @@ def curve_panel(comparison: Comparison, layout: Layout, field: str | None, x: st
             means = [(float(np.mean(xs)), mean_interval(ys)) for xs, ys in by_step]
             curves.append(
                 Curve(
-                    label_of(cell.ok[0], layout),
+                    label(cell.ok[0]),
                     np.array([x for x, _ in means]),
                     np.array([interval.mean for _, interval in means]),
                     np.array([interval.half_width or 0.0 for _, interval in means]),
@@ -114,14 +116,14 @@ def curve_panel(comparison: Comparison, layout: Layout, field: str | None, x: st
     return Panel(title_of(comparison), tuple(curves))
 
 
-def rank_panel(comparisons: Sequence[Comparison], layout: Layout, measure: Measure) -> tuple[Ranking, list[str]]:
+def rank_panel(comparisons: Sequence[Comparison], label: Label, measure: Measure) -> tuple[Ranking, list[str]]:
     """Ranks of the methods that every comparison has, and their labels.
 
     Raises:
         SpecError: fewer than two comparisons or three such methods.
     """
     tables = [
-        {label_of(scored.runs[0], layout): scored.interval.mean for scored in score_cells(comparison, measure)}
+        {label(scored.runs[0]): scored.interval.mean for scored in score_cells(comparison, measure)}
         for comparison in comparisons
     ]
     labels = sorted(set.intersection(*map(set, tables))) if tables else []

@@ -2,23 +2,26 @@
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.compare.cells import AXES, Cell, Comparison, Layout, device, flatten, group, layout_of_all, lookup
 from harness.compare.extras import need
 from harness.compare.footer import make_footer
 from harness.compare.pairs import PairTest, compare_pairs
-from harness.compare.panels import curve_panel, label_of
+from harness.compare.panels import Label, curve_panel, label_of
 from harness.compare.pareto import COSTS, costs_of
 from harness.compare.predictions import Read
 from harness.compare.scores import Measure
 from harness.compare.table import Entry, judge
 from harness.record import Record
 
-CURVE_POINTS = 40
-"""Points kept of a run's curve, evenly spaced: 2,000 runs and plotly's 4.8 MB must fit in 10 MB."""
+T = TypeVar("T")
+
+CURVE_POINTS = 30
+"""Points kept of a curve, evenly spaced: 2,000 runs and plotly's 4.8 MB must fit in 10 MB."""
 
 
 def make_report(records: Sequence[Record], read: Read, title: str) -> str:
@@ -62,27 +65,44 @@ def report_data(records: Sequence[Record], read: Read) -> dict[str, Any]:
     comparisons = group(records, layout)
     judged = judge(comparisons, measure, read, tuple(COSTS), family="table", allow_mixed=True)
     cells = [cell for comparison in comparisons for cell in comparison.cells]
+    label = short_label(records, layout)
     shared: dict[str, list[Any]] = {"specs": [], "environments": [], "sources": []}
     places: dict[str, int] = {}
     return {
-        "cells": [_cell(cell, judged.entries[cell.row, cell.column], layout) for cell in cells],
+        "cells": [_cell(cell, judged.entries[cell.row, cell.column], label) for cell in cells],
         "notes": judged.notes,
         "footer": make_footer(records, layout, measure, tuple(COSTS), "table", judged.n_pairs),
-        "pairs": [_pair(pair, layout) for pair in compare_pairs(comparisons, layout, measure, read)],
-        "curves": [curve for comparison in comparisons for curve in _curves(comparison, layout)],
-        "runs": [_run(run, layout, shared, places) for run in records],
+        "pairs": [_pair(pair, layout) for pair in compare_pairs(comparisons, label, measure, read)],
+        "curves": [curve for comparison in comparisons for curve in _curves(comparison, label)],
+        "runs": [_run(run, label, shared, places) for run in records],
         **shared,
     }
 
 
-def _axes(run: Record, layout: Layout) -> dict[str, Any]:
+def short_label(records: Sequence[Record], layout: Layout) -> Label:
+    """Names the method, and of its settings those that differ between its runs."""
+    values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for run in records:
+        for field in layout.competing:
+            values[run.spec.method.name, field].add(str(lookup(run, field)))
+
+    def label(run: Record) -> str:
+        method = run.spec.method.name
+        return label_of(
+            run, [field for field in layout.competing if field == "method" or len(values[method, field]) > 1]
+        )
+
+    return label
+
+
+def _axes(run: Record, label: Label) -> dict[str, Any]:
     """What filters look at, and the label within a comparison."""
-    return {axis: str(lookup(run, axis)) for axis in AXES} | {"label": label_of(run, layout)}
+    return {axis: str(lookup(run, axis)) for axis in AXES} | {"label": label(run)}
 
 
-def _cell(cell: Cell, entry: Entry, layout: Layout) -> dict[str, Any]:
+def _cell(cell: Cell, entry: Entry, label: Label) -> dict[str, Any]:
     interval = entry.interval
-    return _axes(cell.runs[0], layout) | {
+    return _axes(cell.runs[0], label) | {
         "status": "ok" if cell.ok else cell.runs[-1].status,
         "metric": cell.runs[0].primary_metric,
         "mean": interval.mean if interval else None,
@@ -109,16 +129,16 @@ def _pair(pair: PairTest, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _curves(comparison: Comparison, layout: Layout) -> list[dict[str, Any]]:
+def _curves(comparison: Comparison, label: Label) -> list[dict[str, Any]]:
     """The mean validation curve of every cell."""
-    axes = {label_of(cell.runs[0], layout): _axes(cell.runs[0], layout) for cell in comparison.cells}
+    axes = {label(cell.runs[0]): _axes(cell.runs[0], label) for cell in comparison.cells}
     return [
-        axes[curve.label] | {"step": curve.x.tolist(), "mean": curve.mean.tolist()}
-        for curve in curve_panel(comparison, layout, None, "step").parts
+        axes[curve.label] | {"step": _thin(curve.x.tolist()), "mean": _thin(curve.mean.tolist())}
+        for curve in curve_panel(comparison, label, None, "step").parts
     ]
 
 
-def _run(run: Record, layout: Layout, shared: dict[str, list[Any]], places: dict[str, int]) -> dict[str, Any]:
+def _run(run: Record, label: Label, shared: dict[str, list[Any]], places: dict[str, int]) -> dict[str, Any]:
     def place(kind: str, value: Any) -> int:
         key = kind + json.dumps(value, sort_keys=True)
         if key not in places:
@@ -127,7 +147,7 @@ def _run(run: Record, layout: Layout, shared: dict[str, list[Any]], places: dict
         return places[key]
 
     spec = flatten(run.spec.model_dump(mode="json"))
-    return _axes(run, layout) | {
+    return _axes(run, label) | {
         "id": run.run_id,
         "seed": spec.pop("seed"),
         "status": run.status,
@@ -141,15 +161,21 @@ def _run(run: Record, layout: Layout, shared: dict[str, list[Any]], places: dict
         "params": run.params.model_dump(exclude_defaults=True),
         "cost": flatten(run.cost.model_dump(exclude_defaults=True)),
         **dict(zip(COSTS, costs_of(run, tuple(COSTS)), strict=True)),
-        "curve": _thin(run.curve),
+        "curve": _columns(run.curve),
         "spec": place("specs", spec),
         "environment": place("environments", flatten(run.environment)),
         "source": place("sources", run.data.model_dump(mode="json")),
     }
 
 
-def _thin(curve: Sequence[dict[str, float]]) -> dict[str, list[float | None]]:
-    """Columns of a curve; of a long one evenly spaced points, the last among them."""
-    step = -(-len(curve) // CURVE_POINTS) or 1
-    kept = curve[::-1][::step][::-1]
-    return {name: [row.get(name) for row in kept] for name in dict.fromkeys(name for row in kept for name in row)}
+def _columns(curve: Sequence[dict[str, float]]) -> dict[str, list[float | None]]:
+    """The columns of a curve but for its seconds."""
+    kept = _thin(curve)
+    names = dict.fromkeys(name for row in kept for name in row if name != "seconds")
+    return {name: [row.get(name) for row in kept] for name in names}
+
+
+def _thin(points: Sequence[T]) -> list[T]:
+    """Evenly spaced points of a long curve, the last among them."""
+    step = max(1, -(-len(points) // CURVE_POINTS))
+    return list(points[::-1][::step][::-1])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from harness.compare.statistics import holm, majority_vote, mcnemar, mean_interval, rank_methods, t_quantile
 
@@ -34,8 +35,6 @@ def test_t_quantile_equals_scipy(level: float) -> None:
 
 @given(st.lists(st.sampled_from([0.0, 1e-6, 0.001, 0.01, 0.02, 0.2, 0.9, 1.0]), min_size=1, max_size=12))
 def test_holm_equals_statsmodels(p_values: list[float]) -> None:
-    from statsmodels.stats.multitest import multipletests
-
     np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1])
 
 

@@ -88,7 +88,7 @@ def test_screening_changes_no_verdict() -> None:
         grid = Grid({"sst2": cube})
         records = [run for scored in grid.comparisons[0] for run in scored.runs]
         layout = layout_of_all(records)
-        pairs = compare_pairs(group(records, layout), layout, Measure(), grid.read)
+        pairs = compare_pairs(group(records, layout), lambda run: run.spec.method.name, Measure(), grid.read)
         best = f"m{cube.mean(axis=(1, 2)).argmax()}"
         separate = {p.a if p.b == best else p.b for p in pairs if best in (p.a, p.b) and p.adjusted_p <= 0.05}
         assert grid.tied() == [frozenset(m for m in range(4) if f"m{m}" not in separate)]
@@ -140,7 +140,7 @@ def test_mcnemar_in_pairs_is_per_seed_and_by_majority(tmp_path: Path) -> None:
     grid = Grid({"sst2": cube})
     records = [run for scored in grid.comparisons[0] for run in scored.runs]
     layout = layout_of_all(records)
-    (pair,) = compare_pairs(group(records, layout), layout, Measure(), grid.read)
+    (pair,) = compare_pairs(group(records, layout), lambda run: run.spec.method.name, Measure(), grid.read)
 
     def reference(a: np.ndarray, b: np.ndarray) -> float:
         return float(mcnemar([[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]], exact=True).pvalue)

@@ -206,7 +206,8 @@ function update() {
 }
 
 reset.onclick = () => { for (const input of [...Object.values(filters), search]) input.value = ""; update(); };
-byId("filters").oninput = update;
+byId("filters").onchange = update;
+search.oninput = update;
 byId("cost").append(...Object.entries(COSTS).map(([value, { name }]) => element("option", { value, textContent: name })));
 byId("cost").onchange = () => drawScatter(keeps);
 
