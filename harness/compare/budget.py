@@ -1,6 +1,6 @@
 """How good a method gets with k trials of tuning."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -36,16 +36,23 @@ def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:
 
 
 def budget_panels(studies: Iterable[StudyRecord]) -> list[Panel[Curve]]:
-    """A panel for each task, base and quantization; in it the curve of each study, named by its method.
+    """A panel for each task, base and quantization; in it the curve of each study of quality alone.
 
-    A pruned trial counts with its last validation, a failed one with the worst quality: both cost a trial and could not
-    have been the best.
+    A curve has its method's name, or its study's where the method was searched twice. A pruned trial counts with its
+    last validation, a failed one with the worst quality: both cost a trial and could not have been the best.
     """
-    panels: defaultdict[tuple[str, str, str], list[Curve]] = defaultdict(list)
+    cells: defaultdict[tuple[str, str, str], list[StudyRecord]] = defaultdict(list)
     for study in studies:
         if study.search.objectives == ("quality",) and study.trials:
-            mean, deviation = expected_best([trial.values[0] for trial in study.trials if trial.values])
-            spec = study.spec
-            curve = Curve(spec.method.name, np.arange(1.0, len(mean) + 1), mean, deviation)
-            panels[spec.task.name, spec.base.name, spec.base.quantization].append(curve)
-    return [Panel(", ".join(cell), tuple(curves)) for cell, curves in sorted(panels.items())]
+            cells[study.spec.task.name, study.spec.base.name, study.spec.base.quantization].append(study)
+    return [Panel(", ".join(cell), tuple(map(_curve, found, _labels(found)))) for cell, found in sorted(cells.items())]
+
+
+def _labels(studies: Sequence[StudyRecord]) -> list[str]:
+    times = Counter(study.spec.method.name for study in studies)
+    return [study.name if times[study.spec.method.name] > 1 else study.spec.method.name for study in studies]
+
+
+def _curve(study: StudyRecord, label: str) -> Curve:
+    mean, deviation = expected_best([trial.values[0] for trial in study.trials if trial.values])
+    return Curve(label, np.arange(1.0, len(mean) + 1), mean, deviation)
