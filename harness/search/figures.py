@@ -1,8 +1,9 @@
 """Optuna's own figures of a study."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.study import Study
@@ -39,7 +40,7 @@ def _draw(study: Study, figure: str, index: int | None, objective: str, path: Pa
     from matplotlib import pyplot, rc_context
     from optuna.visualization import matplotlib as visualization
 
-    functions = {
+    functions: dict[str, Callable[..., Any]] = {
         "history": visualization.plot_optimization_history,
         "importances": visualization.plot_param_importances,
         "slice": visualization.plot_slice,

@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, Q
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.compare.extras import need
 from harness.search.space import Params, grid
 from harness.search.spec import Pruner, Sampler
 from harness.seeds import derive
@@ -104,6 +105,7 @@ def make_sampler(name: Sampler, seed: int, space: Space, default: Params) -> Per
             case "gp":
                 return GPSampler(seed=own)
             case "cmaes":
+                need("cmaes", "search")
                 return CmaEsSampler(seed=own, warn_independent_sampling=False)
             case "grid":
                 return GridSampler(grid(space), seed=common)
