@@ -1,5 +1,7 @@
 """A suite tunes every method with the same budget and shows tuned and default side by side."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from harness.compare.cells import lookup, make_layout
 from harness.compare.tuning import label_tuning, tuning_sentence
 from harness.errors import SpecError
 from harness.record import Record
-from harness.search.record import StudyRecord
+from harness.search.record import StudyRecord, find_studies
 from harness.search.spec import SearchSpec
 from harness.search.study import search
 from harness.search.tune import find_study, tuned_cells
@@ -111,3 +113,31 @@ def test_records_without_a_study_stay_as_they_are(tmp_path: Path) -> None:
 def test_wrong_search_section_is_told(changes: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         parse_suite({**SUITE, "search": {**SUITE["search"], **changes}})  # type: ignore[dict-item]
+
+
+def call(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_suite_with_search_from_file_to_table(tmp_path: Path, snapshots: dict[str, Path], tiny_data: Path) -> None:
+    file, results = tmp_path / "suite.toml", ("--results", str(tmp_path / "results"))
+    file.write_text(
+        f'bases = ["{snapshots["encoder"]}"]\ntasks = ["sst2"]\nseeds = [0, 1]\n'
+        f'task.path = "{tiny_data}"\ntraining.max_steps = 6\ntraining.eval_every = 2\n'
+        '[search]\ntrials = 3\nsampler = "random"\nseeds = [100]\n[methods.lora]\n[methods.last_layers]\n'
+    )
+    assert "2 studies of 3 trials, 0 done" in call("suite", str(file), "--dry-run", *results)
+    call("suite", str(file), "--workers", "2", *results)
+    studies = find_studies(tmp_path / "results")
+    assert [len(study.completed) for study in studies] == [3, 3]
+    assert "2 studies of 3 trials, 2 done" in call("suite", str(file), "--dry-run", *results)
+    journals = {path: path.read_bytes() for path in (tmp_path / "results" / "studies").glob("*.journal")}
+    call("suite", str(file), *results)
+    assert {path: path.read_bytes() for path in journals} == journals
+    table = call("table", *results)
+    rows = [line for line in table.splitlines() if line.startswith(("| lora", "| last_layers"))]
+    assert len(rows) == 4
+    assert sum("default" in row for row in rows) == sum("best of 3 trials" in row for row in rows) == 2
+    assert "3 trials a cell, sampler random, pruner median, search seeds 100" in table
