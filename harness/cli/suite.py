@@ -52,7 +52,8 @@ def suite(
         _print_plan(planned, Costs(store.records()), workers)
         return
     jobs = [Job(cell.run_id, cell.spec) for cell in planned if cell.state == "to run" and cell.run_id]
-    _run(jobs, results, workers)
+    if jobs:
+        _run(jobs, results, workers)
     raise typer.Exit(_print_outcome(planned, store))
 
 
