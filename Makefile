@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 
 demo: .venv/.runtime
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes
-	$(BIN)/python -m harness run --method lora --task rotten_tomatoes
+	$(BIN)/python -m harness run --method lora --task rotten_tomatoes --set task.train_limit=3000
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
