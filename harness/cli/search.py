@@ -50,7 +50,7 @@ def search(
     }
     asked = parse_search(settings | ({"pruner": pruner} if pruner else {}))
 
-    from harness.search.study import search as search_cell
+    from harness.search.study import search_cell
 
     study = search_cell(spec, asked, results, storage=storage)
     print_study(study, results)

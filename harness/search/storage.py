@@ -161,13 +161,16 @@ class DatabaseStorage:
     def claim(self, trial: Trial) -> None:
         """Send the first heartbeat, then mark the trial: one that is marked can always be found dead."""
         self._database.record_heartbeat(trial._trial_id)
-        trial.set_user_attr(WORKER, f"{socket.gethostname()}-{os.getpid()}")
+        trial.set_user_attr(WORKER, [trial.number, socket.gethostname(), os.getpid()])
 
     def requeue_dead(self, study: Study) -> None:
-        """Also those without a mark, which Optuna's heartbeats miss: killed before the first heartbeat."""
+        """Also those without a mark, which Optuna's heartbeats miss: killed before the first heartbeat.
+
+        A retry has its predecessor's mark until it is claimed, so the mark names the trial.
+        """
         _quietly(fail_stale_trials, study)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        now, unclaimed = time.monotonic(), [trial for trial in running if WORKER not in trial.user_attrs]
+        now, unclaimed = time.monotonic(), [t for t in running if t.user_attrs.get(WORKER, [None])[0] != t.number]
         self._unclaimed_since = {t._trial_id: self._unclaimed_since.get(t._trial_id, now) for t in unclaimed}
         for trial in unclaimed:
             if now - self._unclaimed_since[trial._trial_id] > self._grace_seconds:

@@ -26,7 +26,7 @@ POLL_SECONDS = 0.2
 """Pause of a process that waits for the others' last trials."""
 
 
-def search(
+def search_cell(
     spec: RunSpec,
     search: SearchSpec,
     results: Path = Path("results"),

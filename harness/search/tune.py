@@ -54,7 +54,7 @@ def _limit_threads(n_threads: int) -> None:
 
 
 def _search(spec: RunSpec, search: SearchSpec, results: Path) -> StudyRecord:
-    from harness.search.study import search as search_cell
+    from harness.search.study import search_cell
 
     return search_cell(spec, search, results)
 

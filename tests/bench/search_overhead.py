@@ -13,7 +13,7 @@ from pathlib import Path
 import optuna
 
 from harness.search.spec import SearchSpec
-from harness.search.study import search
+from harness.search.study import search_cell
 from tests.search.stand_in import LORA, stand_in
 
 STORED, MEASURED, LIMIT_MS = 500, 20, 50.0
@@ -22,9 +22,9 @@ STORED, MEASURED, LIMIT_MS = 500, 20, 50.0
 def measure() -> float:
     """Milliseconds a trial, TPE with the median pruner, in a study that already has 500 trials."""
     with tempfile.TemporaryDirectory() as folder:
-        search(LORA, SearchSpec(trials=STORED), Path(folder), run_trial=stand_in)
+        search_cell(LORA, SearchSpec(trials=STORED), Path(folder), run_trial=stand_in)
         started = time.perf_counter()
-        search(LORA, SearchSpec(trials=STORED + MEASURED), Path(folder), run_trial=stand_in)
+        search_cell(LORA, SearchSpec(trials=STORED + MEASURED), Path(folder), run_trial=stand_in)
         return 1000 * (time.perf_counter() - started) / MEASURED
 
 

@@ -14,7 +14,7 @@ from harness.record import Record
 from harness.search import storage as storage_module
 from harness.search.plan import OnValidation
 from harness.search.spec import SearchSpec
-from harness.search.study import search
+from harness.search.study import search_cell
 from harness.spec import RunSpec
 from tests.search.stand_in import LORA, stand_in
 
@@ -42,7 +42,7 @@ def search_until_write(results: Path, spec: SearchSpec, n_writes: int) -> None:
         append(self, logs)
 
     JournalFileBackend.append_logs = append_or_die  # type: ignore[method-assign]
-    search(LORA, spec, results, run_trial=stand_in)
+    search_cell(LORA, spec, results, run_trial=stand_in)
 
 
 def search_slowly(results: Path, spec: SearchSpec, storage: str | None, log: Path) -> None:
@@ -59,4 +59,4 @@ def search_slowly(results: Path, spec: SearchSpec, storage: str | None, log: Pat
             file.write(f"{record.run_id}\n")
         return record
 
-    search(LORA, spec, results, storage=storage, run_trial=run_trial)
+    search_cell(LORA, spec, results, storage=storage, run_trial=run_trial)

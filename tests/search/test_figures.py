@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from harness.cli.plot_search import plot
 from harness.search.spec import SearchSpec
-from harness.search.study import search
+from harness.search.study import search_cell
 from harness.spec import parse_spec
 from tests.search.stand_in import LORA, stand_in
 
@@ -19,8 +19,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     for method in ("lora", "prefix"):
         spec = parse_spec({"method": {"name": method}, "task": {"name": "rotten_tomatoes"}})
-        search(spec, SearchSpec(trials=12), folder, run_trial=stand_in)
-    search(LORA, SearchSpec(trials=12, objectives=("quality", "trainable_params")), folder, run_trial=stand_in)
+        search_cell(spec, SearchSpec(trials=12), folder, run_trial=stand_in)
+    search_cell(LORA, SearchSpec(trials=12, objectives=("quality", "trainable_params")), folder, run_trial=stand_in)
     return folder
 
 

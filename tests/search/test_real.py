@@ -11,7 +11,7 @@ import pytest
 
 from harness.search.record import StudyRecord, find_studies
 from harness.search.spec import SearchSpec
-from harness.search.study import search
+from harness.search.study import search_cell
 from harness.space import Choice
 from harness.spec import parse_overrides, parse_spec
 from harness.store import Store
@@ -74,7 +74,7 @@ def test_learning_rates_of_10_diverge_into_records_and_the_study_goes_on(tmp_pat
     sections = parse_overrides([*LIMITS, "training.epochs=1", "task.name=rotten_tomatoes"])
     spec = parse_spec({**sections, "method": {"name": "full"}})
     space = {"training.learning_rate": Choice((5e-5, 10.0, 20.0))}
-    study = search(spec, SearchSpec(trials=9, sampler="grid", pruner="none"), tmp_path, space=space)
+    study = search_cell(spec, SearchSpec(trials=9, sampler="grid", pruner="none"), tmp_path, space=space)
     failed = [trial for trial in study.trials if trial.status == "failed"]
     assert len(study.completed) == 2
     assert sorted(trial.params["training.learning_rate"] for trial in failed) == [10.0, 20.0]

@@ -14,7 +14,7 @@ from harness.errors import SpecError
 from harness.search.record import StudyRecord
 from harness.search.spec import SearchSpec
 from harness.search.storage import masked
-from harness.search.study import search
+from harness.search.study import search_cell
 from tests.search import postgres
 from tests.search.processes import search_slowly, start
 from tests.search.stand_in import LORA, stand_in
@@ -49,7 +49,7 @@ def log(tmp_path: Path) -> Path:
 
 def finish(results: Path, storage: str | None) -> StudyRecord:
     """The study once more in this process: it must have nothing left to do."""
-    return search(LORA, TRIALS, results, storage=storage, run_trial=stand_in)
+    return search_cell(LORA, TRIALS, results, storage=storage, run_trial=stand_in)
 
 
 def assert_20_different_trials(study: StudyRecord) -> None:
@@ -84,7 +84,7 @@ def test_unreachable_database_is_wrong_input_and_its_password_is_not_shown(tmp_p
     pytest.importorskip("psycopg")
     url = "postgresql+psycopg://user:secret@localhost:1/none"
     with pytest.raises(SpecError, match="can't use --storage") as error:
-        search(LORA, TRIALS, tmp_path, storage=url, run_trial=stand_in)
+        search_cell(LORA, TRIALS, tmp_path, storage=url, run_trial=stand_in)
     assert "secret" not in str(error.value)
     assert masked("nonsense") == "nonsense"
 
@@ -93,4 +93,4 @@ def test_unreachable_database_is_wrong_input_and_its_password_is_not_shown(tmp_p
 def test_unwritable_results_are_wrong_input(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SpecError, match="can't write studies"):
-        search(LORA, TRIALS, tmp_path / "results", run_trial=stand_in)
+        search_cell(LORA, TRIALS, tmp_path / "results", run_trial=stand_in)

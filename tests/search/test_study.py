@@ -6,7 +6,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from harness import registry
+from harness import identity, registry
 from harness.errors import SpecError
 from harness.record import Record
 from harness.search.plan import OnValidation
@@ -14,7 +14,7 @@ from harness.search.record import read_study
 from harness.search.space import default_params, grid, search_space
 from harness.search.spec import Pruner, SearchSpec
 from harness.search.storage import open_storage
-from harness.search.study import search
+from harness.search.study import search_cell
 from harness.space import Range
 from harness.spec import RunSpec, parse_spec
 from tests.search.stand_in import LORA, score, stand_in
@@ -34,7 +34,7 @@ def test_space_of_every_method_holds_its_default_and_gives_valid_specs(method: s
     for name, value in default_params(spec, space).items():
         assert value in space[name]
     assert ("training.learning_rate" in space) == registry.method_class(method).trains
-    study = search(spec, SearchSpec(trials=4, sampler="random"), tmp_path, run_trial=stand_in)
+    study = search_cell(spec, SearchSpec(trials=4, sampler="random"), tmp_path, run_trial=stand_in)
     for trial in study.trials:
         registry.make_method(study.spec_of(trial.number).method)
 
@@ -54,8 +54,9 @@ def test_what_the_spec_sets_is_not_searched() -> None:
 
 
 def test_trial_0_is_the_default_and_the_file_tells_the_study(tmp_path: Path) -> None:
-    study = search(LORA, SearchSpec(trials=6), tmp_path, run_trial=stand_in)
+    study = search_cell(LORA, SearchSpec(trials=6), tmp_path, run_trial=stand_in)
     assert study.trials[0].params == default_params(LORA, search_space(LORA))
+    assert study.spec_of(0) == identity.resolve(LORA)
     assert [trial.number for trial in study.trials] == list(range(6))
     assert read_study(tmp_path / "studies" / f"{study.name}.json") == study
     best = study.trial(study.best[0])
@@ -65,12 +66,12 @@ def test_trial_0_is_the_default_and_the_file_tells_the_study(tmp_path: Path) -> 
 
 def test_objective_never_sees_test(tmp_path: Path) -> None:
     """The stand-in's test accuracy is 1 - validation accuracy, so a search by test would choose the worst."""
-    study = search(LORA, SearchSpec(trials=8, pruner="none"), tmp_path, run_trial=stand_in)
+    study = search_cell(LORA, SearchSpec(trials=8, pruner="none"), tmp_path, run_trial=stand_in)
     assert study.best == [max(study.trials, key=lambda trial: score(study.spec_of(trial.number))).number]
 
 
 def test_diverged_trials_are_failures_that_do_not_count_and_teach(tmp_path: Path) -> None:
-    study = search(LORA, SearchSpec(trials=25, pruner="none"), tmp_path, space=HOT, run_trial=stand_in)
+    study = search_cell(LORA, SearchSpec(trials=25, pruner="none"), tmp_path, space=HOT, run_trial=stand_in)
     failed = [trial for trial in study.trials if trial.status == "failed"]
     assert len(study.completed) == 25
     assert failed
@@ -88,7 +89,7 @@ def test_study_in_which_everything_fails_ends(tmp_path: Path) -> None:
     def fails(spec: RunSpec, on_validation: OnValidation) -> Record:
         return stand_in(spec.updated(training={"learning_rate": 10.0}), on_validation)
 
-    study = search(spec, SearchSpec(trials=4), tmp_path, space=space, run_trial=fails)
+    study = search_cell(spec, SearchSpec(trials=4), tmp_path, space=space, run_trial=fails)
     assert [trial.status for trial in study.trials] == ["failed"] * 4
     assert study.best == []
 
@@ -98,24 +99,24 @@ def test_skipped_cell_is_wrong_input_with_its_reason(tmp_path: Path) -> None:
         return stand_in(spec, on_validation).model_copy(update={"status": "skipped", "reason": "full can't train 4bit"})
 
     with pytest.raises(SpecError, match="full can't train 4bit"):
-        search(LORA, SearchSpec(trials=4), tmp_path, run_trial=skips)
+        search_cell(LORA, SearchSpec(trials=4), tmp_path, run_trial=skips)
 
 
 def test_nothing_to_vary_is_one_trial_and_a_grid_ends_when_it_is_visited(tmp_path: Path) -> None:
     settings = registry.method_class("lora")().model_dump()
     fixed = LORA.updated(method=settings, training={"learning_rate": 1e-3})
-    assert len(search(fixed, SearchSpec(trials=9), tmp_path, run_trial=stand_in).trials) == 1
+    assert len(search_cell(fixed, SearchSpec(trials=9), tmp_path, run_trial=stand_in).trials) == 1
     ranks = LORA.updated(method={**settings, "rank": 8}, training={"learning_rate": 1e-3})
     space = {"method.rank": search_space(LORA)["method.rank"]}
-    study = search(ranks, SearchSpec(trials=99, sampler="grid"), tmp_path, space=space, run_trial=stand_in)
+    study = search_cell(ranks, SearchSpec(trials=99, sampler="grid"), tmp_path, space=space, run_trial=stand_in)
     assert sorted(trial.params["method.rank"] for trial in study.trials[1:]) == [2, 4, 8, 16, 32]
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_pruning_saves_steps_and_reports_at_examples_seen(tmp_path: Path, pruner: Pruner) -> None:
     spec = SearchSpec(trials=20, sampler="random", pruner=pruner)
-    pruned = search(LORA, spec, tmp_path, run_trial=stand_in)
-    full = search(LORA, spec.model_copy(update={"pruner": "none"}), tmp_path, run_trial=stand_in)
+    pruned = search_cell(LORA, spec, tmp_path, run_trial=stand_in)
+    full = search_cell(LORA, spec.model_copy(update={"pruner": "none"}), tmp_path, run_trial=stand_in)
     assert [trial.params for trial in pruned.trials] == [trial.params for trial in full.trials]
     assert full.steps == 20 * 40
     assert pruned.steps < 0.8 * full.steps
@@ -125,7 +126,7 @@ def test_pruning_saves_steps_and_reports_at_examples_seen(tmp_path: Path, pruner
 
 def test_reports_are_at_examples_seen_over_all_seeds(tmp_path: Path) -> None:
     spec = LORA.updated(training={"batch_size": 8, "accumulation_steps": 2})
-    study = search(spec, SearchSpec(trials=1, seeds=(3, 4)), tmp_path, run_trial=stand_in)
+    study = search_cell(spec, SearchSpec(trials=1, seeds=(3, 4)), tmp_path, run_trial=stand_in)
     with open_storage(None, tmp_path / "studies", study.name) as shared:
         trial = optuna.load_study(study_name=study.name, storage=shared.storage).trials[0]
     assert list(trial.intermediate_values) == [160, 320, 480, 640, 800, 960, 1120, 1280]
@@ -136,7 +137,7 @@ def test_reports_are_at_examples_seen_over_all_seeds(tmp_path: Path) -> None:
 
 def test_wilcoxon_prunes_over_seeds(tmp_path: Path) -> None:
     spec = SearchSpec(trials=12, sampler="random", pruner="wilcoxon", seeds=tuple(range(8)))
-    study = search(LORA, spec, tmp_path, run_trial=stand_in)
+    study = search_cell(LORA, spec, tmp_path, run_trial=stand_in)
     pruned = [trial for trial in study.trials if trial.status == "pruned"]
     assert pruned
     assert all(4 <= len(trial.run_ids) < 8 for trial in pruned)
@@ -144,7 +145,7 @@ def test_wilcoxon_prunes_over_seeds(tmp_path: Path) -> None:
 
 def test_pareto_front_is_optunas(tmp_path: Path) -> None:
     spec = SearchSpec(trials=20, objectives=("quality", "trainable_params"))
-    study = search(LORA, spec, tmp_path, run_trial=stand_in)
+    study = search_cell(LORA, spec, tmp_path, run_trial=stand_in)
     with open_storage(None, tmp_path / "studies", study.name) as shared:
         front = optuna.load_study(study_name=study.name, storage=shared.storage).best_trials
     assert 1 < len(study.best) < 20
@@ -153,8 +154,8 @@ def test_pareto_front_is_optunas(tmp_path: Path) -> None:
 
 def test_larger_study_within_a_smaller_budget_is_the_smaller_study(tmp_path: Path) -> None:
     small, large = SearchSpec(trials=5, sampler="random"), SearchSpec(trials=20, sampler="random")
-    first = search(LORA, small, tmp_path, run_trial=stand_in)
-    second = search(LORA, large, tmp_path, run_trial=stand_in)
+    first = search_cell(LORA, small, tmp_path, run_trial=stand_in)
+    second = search_cell(LORA, large, tmp_path, run_trial=stand_in)
     assert second.best != first.best
     assert second.within(small) == first
 
@@ -169,9 +170,9 @@ def test_budget_of_seconds_is_kept_within_a_validation(tmp_path: Path) -> None:
 
         return stand_in(spec, validated)
 
-    first = search(LORA, SearchSpec(budget_seconds=0.7), tmp_path, run_trial=slow)
+    first = search_cell(LORA, SearchSpec(budget_seconds=0.7), tmp_path, run_trial=slow)
     assert 0.7 <= first.seconds < 0.9
-    more = search(LORA, SearchSpec(budget_seconds=1.2), tmp_path, run_trial=slow)
+    more = search_cell(LORA, SearchSpec(budget_seconds=1.2), tmp_path, run_trial=slow)
     assert more.trials[: len(first.trials)] == first.trials
     assert 1.2 <= more.seconds < 1.4
 
