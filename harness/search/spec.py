@@ -42,6 +42,8 @@ class SearchSpec(Section):
             raise ValueError("a search needs either trials or budget_seconds")
         if len(self.objectives) > 1 and self.pruner != "none":
             raise ValueError("several objectives can't be pruned: pruner must be none")
+        if len(self.objectives) > 1 and self.sampler == "cmaes":
+            raise ValueError("cmaes searches one objective: choose another sampler for several")
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError("each objective may be named once")
         if len(set(self.seeds)) < len(self.seeds):

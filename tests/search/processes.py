@@ -46,7 +46,7 @@ def search_until_write(results: Path, spec: SearchSpec, n_writes: int) -> None:
 
 
 def search_slowly(results: Path, spec: SearchSpec, storage: str | None, log: Path) -> None:
-    """Search with runs of 50 ms; write a line to the log for each run that starts and each that ends."""
+    """Search with runs of 50 ms; write a line to the log for each run that ends."""
     storage_module.HEARTBEAT_SECONDS = 1
 
     def run_trial(spec: RunSpec, on_validation: OnValidation) -> Record:

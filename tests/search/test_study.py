@@ -12,7 +12,7 @@ from harness.record import Record
 from harness.search.plan import OnValidation
 from harness.search.record import read_study
 from harness.search.space import default_params, grid, search_space
-from harness.search.spec import Pruner, SearchSpec
+from harness.search.spec import Pruner, Sampler, SearchSpec
 from harness.search.storage import open_storage
 from harness.search.study import search_cell
 from harness.space import Range
@@ -80,6 +80,15 @@ def test_diverged_trials_are_failures_that_do_not_count_and_teach(tmp_path: Path
     assert study.best[0] not in [trial.number for trial in failed]
     # Ten random trials come first; a sampler that learned nothing would fail in one fifth of the others.
     assert len([trial for trial in failed if trial.number >= 12]) <= 1
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc", "gp", "cmaes", "grid"])
+def test_every_sampler_goes_on_after_failures(tmp_path: Path, sampler: Sampler) -> None:
+    for objectives in (("quality",), ("quality", "memory"))[: 1 if sampler == "cmaes" else 2]:
+        spec = SearchSpec(trials=12, sampler=sampler, objectives=objectives, pruner="none")
+        study = search_cell(LORA, spec, tmp_path, space=HOT, run_trial=stand_in)
+        # A grid of five learning rates, of which one diverges, after the default.
+        assert len(study.completed) == (5 if sampler == "grid" else 12)
 
 
 def test_study_in_which_everything_fails_ends(tmp_path: Path) -> None:
@@ -184,6 +193,7 @@ def test_budget_of_seconds_is_kept_within_a_validation(tmp_path: Path) -> None:
         ({"trials": 3, "budget_seconds": 9}, "either trials or budget_seconds"),
         ({"trials": 3, "pruner": "wilcoxon"}, "at least 5"),
         ({"trials": 3, "pruner": "median", "objectives": ("quality", "memory")}, "pruner must be none"),
+        ({"trials": 3, "sampler": "cmaes", "objectives": ("quality", "memory")}, "another sampler"),
         ({"trials": 3, "objectives": ("quality", "quality")}, "each objective"),
         ({"trials": 3, "seeds": (1, 1)}, "each seed"),
     ],
