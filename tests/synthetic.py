@@ -50,6 +50,7 @@ def make_record(
     settings: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     n_curve: int = 12,
+    n_examples: int = 300,
     **changes: Any,
 ) -> dict[str, Any]:
     """The plain data of a finished record; ``changes`` replace its top-level keys."""
@@ -96,7 +97,12 @@ def make_record(
             "memory_kind": "rss",
         },
         "curve": curve,
-        "data": {"source": "asset synthetic 1.0", "protocol": "official", "fingerprint": digest([task, "data"])},
+        "data": {
+            "source": "asset synthetic 1.0",
+            "protocol": "official",
+            "fingerprint": digest([task, "data"]),
+            "sizes": {"train": 2000, "validation": n_examples // 10, "test": n_examples},
+        },
         "environment": {"versions": VERSIONS, "cpu": "Test CPU", "accelerator": "cpu", "precision": "fp32"},
     }
     return record | changes
@@ -165,7 +171,9 @@ def write_grid(
                 for method, by_seed in zip(skills, correct, strict=True):
                     for seed, right in enumerate(by_seed):
                         where = {"task": task, "base": base, "quantization": quantization}
-                        record = make_record(method, seed, accuracy=float(right.mean()), n_curve=n_curve, **where)
+                        record = make_record(
+                            method, seed, accuracy=float(right.mean()), n_curve=n_curve, n_examples=n_examples, **where
+                        )
                         write_run(results, record, answers(targets, right))
                         n_runs += 1
     return n_runs

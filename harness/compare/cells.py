@@ -5,17 +5,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from harness.compare.predictions import Read
 from harness.errors import SpecError, unknown
 from harness.record import Record
+from harness.spec import RunSpec
 
 AXES = {"method": "method.name", "task": "task.name", "base": "base.name", "quantization": "base.quantization"}
 """Short names of the spec fields that tables are usually made of."""
 
 TUNING = "tuning"
 """Field that ``label_tuning`` adds where a search has tuned some of the runs; placed like an axis."""
+
+_AXIS_GETTERS = {axis: attrgetter(field) for axis, field in AXES.items()}
 
 SETTING = ("task", "base", "quantization")
 """Axes that methods are compared within, unless told otherwise."""
@@ -70,7 +74,9 @@ class Comparison:
 
 def lookup(record: Record, field: str) -> Any:
     """A field's value in a record, or None where the record has no such field."""
-    path = AXES.get(field, field).split(".")
+    if field in AXES:
+        return _AXIS_GETTERS[field](record.spec)
+    path = field.split(".")
     value: Any = record.spec if hasattr(record.spec, path[0]) else record
     for part in path:
         value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
@@ -220,8 +226,8 @@ def _some(values: Sequence[str]) -> str:
 
 def differing_fields(runs: Sequence[Record]) -> dict[str, list[str]]:
     """The spec fields other than the seed in which runs differ, with the values found."""
-    first = runs[0].spec
-    if all(run.spec.model_copy(update={"seed": first.seed}) == first for run in runs):
+    names = set(RunSpec.model_fields) - {"seed"}
+    if all(getattr(run.spec, name) == getattr(runs[0].spec, name) for run in runs[1:] for name in names):
         return {}
     flat = [flatten(run.spec.model_dump(mode="json")) for run in runs]
     fields = sorted({name for spec in flat for name in spec} - {"seed"})

@@ -140,7 +140,7 @@ def p_value_of(
 ) -> float:
     """The level at which the narrowest interval around ``mean`` just touches 0, by bisection of its logarithm."""
     low, high = -100.0, 0.0
-    while high - low > 1e-6:
+    while high - low > 1e-4:
         middle = (low + high) / 2
         level = math.exp(middle) / len(variances)
         width = min(half_width_of(level, v, n_seeds, example_variance, n_examples) for v in variances)

@@ -17,18 +17,18 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Answers:
-    """One run's answers to one split, sorted by example id; all shapes are (N,).
+    """One run's answers to one split, in the order of the file; all shapes are (N,).
 
-    Labels are int64, numbers float64; ids, texts and tuples of tags are objects.
+    Ids are an Arrow column. Labels are int64, numbers float64; texts and tuples of tags are objects.
     """
 
-    example_ids: Array
+    example_ids: Any
     targets: Array
     predictions: Array
 
     def same_examples(self, other: "Answers") -> bool:
-        """Whether both answer the same questions with the same targets."""
-        return np.array_equal(self.example_ids, other.example_ids) and np.array_equal(self.targets, other.targets)
+        """Whether both answer the same questions, in the same order, with the same targets."""
+        return bool(self.example_ids.equals(other.example_ids)) and np.array_equal(self.targets, other.targets)
 
 
 Read = Callable[[Record, str], Answers | None]
@@ -51,17 +51,18 @@ def read_answers(folder: Path, split: str) -> Answers | None:
     import pyarrow.parquet as pq
 
     path = folder / "predictions.parquet"
-    if not path.exists():
-        return None
-    columns = ["split", "example_id", "target", "prediction"]
     try:
-        # A buffer and one thread: files are small, and this reads one in 0.4 ms instead of 0.8.
-        table = pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(columns=columns, use_threads=False)
+        # A buffer and one thread: files are small, and this reads one in half the time.
+        file = pq.ParquetFile(pa.BufferReader(path.read_bytes()))
+        table = file.read(columns=["split", "example_id", "target", "prediction"], use_threads=False)
+    except FileNotFoundError:
+        return None
     except (pa.ArrowException, OSError) as error:
         raise HarnessError(f"{path} is not readable ({error}); delete its folder and run it again") from None
     found = table.filter(pc.equal(table["split"], split))
-    found = found.take(pc.sort_indices(found["example_id"]))
-    return Answers(*(_to_array(found[name]) for name in columns[1:])) if len(found) else None
+    return (
+        Answers(found["example_id"], _to_array(found["target"]), _to_array(found["prediction"])) if len(found) else None
+    )
 
 
 def _to_array(column: Any) -> Array:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from harness.compare.cells import (
@@ -28,7 +29,7 @@ def record(*args: Any, **kwargs: Any) -> Record:
 
 
 def ids(*names: str) -> Answers:
-    return Answers(np.array(names, dtype=object), np.zeros(len(names)), np.zeros(len(names)))
+    return Answers(pa.array(names), np.zeros(len(names)), np.zeros(len(names)))
 
 
 def no_predictions(run: Record, split: str) -> None:
