@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
+from harness.checkpoint import trainable
 from harness.evaluation.formulation import Formulation, Row
 from harness.measure.hardware import autocast
 from harness.method import Method
@@ -64,8 +65,8 @@ def fit(
         Diverged: the loss is not finite, or its running mean is ten times the first one and above ten.
     """
     spec, primary = formulation.spec.training, f"validation/{formulation.task.metrics[0]}"
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer, schedule = _optimizer(trainable, spec, n_steps)
+    trained = list(trainable(model).values())
+    optimizer, schedule = _optimizer(trained, spec, n_steps)
     order = batches([row.length for row in rows], spec.batch_size, formulation.spec.seed)
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
@@ -76,7 +77,7 @@ def fit(
         model.train()
         taken = [[rows[index] for index in next(order)[1]] for _ in range(spec.accumulation_steps)]
         loss, extra = backward(taken, fitted)
-        torch.nn.utils.clip_grad_norm_(trainable, spec.clip_norm)
+        torch.nn.utils.clip_grad_norm_(trained, spec.clip_norm)
         optimizer.step()
         schedule.step()
         method.after_step(model, step)
@@ -99,9 +100,9 @@ def fit(
     return fitted
 
 
-def _optimizer(trainable: list[nn.Parameter], spec: TrainingSpec, n_steps: int) -> tuple[Optimizer, LRScheduler]:
+def _optimizer(trained: list[nn.Parameter], spec: TrainingSpec, n_steps: int) -> tuple[Optimizer, LRScheduler]:
     """AdamW, and the schedule with its warm-up."""
-    optimizer = torch.optim.AdamW(trainable, lr=spec.learning_rate or 0.0, weight_decay=spec.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(trained, lr=spec.learning_rate or 0.0, weight_decay=spec.weight_decay, fused=True)
     warmup = math.ceil(n_steps * spec.warmup_ratio)
     return optimizer, get_scheduler(spec.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps)
 
@@ -155,16 +156,12 @@ class LossWatch:
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
     """Copies of the trainable tensors, on the CPU."""
-    return {
-        name: parameter.detach().to("cpu", copy=True)
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
+    return {name: parameter.detach().to("cpu", copy=True) for name, parameter in trainable(model).items()}
 
 
 @torch.no_grad()
 def restore(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Put a snapshot back, in place."""
-    parameters = dict(model.named_parameters())
+    parameters = trainable(model)
     for name, tensor in tensors.items():
         parameters[name].copy_(tensor)

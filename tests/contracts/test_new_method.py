@@ -7,37 +7,13 @@ import pytest
 
 import harness.methods
 from harness import registry
-from tests import tiny
+from tests import readme, tiny
 from tests.contracts import test_methods as contracts
-
-BITFIT = '''
-"""BitFit."""
-
-from typing import TYPE_CHECKING, ClassVar
-
-from harness.method import Context, Method
-
-if TYPE_CHECKING:
-    from torch import nn
-
-
-class BitFit(Method):
-    """Only biases and the head are trained."""
-
-    source: ClassVar[str] = "Ben Zaken et al. 2022, https://arxiv.org/abs/2106.10199"
-    learning_rate: ClassVar[float] = 1e-3
-
-    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
-        """The same model, frozen but for its biases and its head."""
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name.endswith("bias") or name.startswith(context.head_names))
-        return model
-'''
 
 
 @pytest.fixture
 def bitfit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    (tmp_path / "bitfit.py").write_text(BITFIT)
+    (tmp_path / "bitfit.py").write_text(readme.example("methods/bitfit.py"))
     monkeypatch.setattr(harness.methods, "__path__", [*harness.methods.__path__, str(tmp_path)])
     registry._modules.cache_clear()
     yield "bitfit"
