@@ -20,7 +20,7 @@ from tests.search.test_resume import told
 LIMITS = [
     "base.max_length=16",
     "task.train_limit=64",
-    "task.validation_limit=64",
+    "task.validation_limit=32",
     "task.test_limit=8",
     "training.batch_size=16",
     "training.eval_every=2",
