@@ -45,12 +45,12 @@ def tie_groups(
 
     The family is every pair of every comparison, so that a table of equal methods shows a difference anywhere with
     probability 5 % at most; or every pair of one comparison, which says the same of each comparison alone. All pairs
-    count, since any cell may turn out best. The best is tied with the cells from which Holm doesn't separate it.
+    count, since any cell may turn out best; those of two others are not tested and count as equal.
 
     Predictions are read only where they can matter: without the variance of examples p-values are smaller, so a pair
     that Holm doesn't reject with those isn't rejected with the full test either.
     """
-    screened = [screen(cells) for cells in comparisons]
+    screened = [_of_best(cells, screen(cells)) for cells in comparisons]
     hopeful = _rejected(screened, family)
     tested = [_test(*work, read, split) for work in zip(comparisons, screened, hopeful, strict=True)]
     rejected = _rejected([pairs for pairs, _ in tested], family)
@@ -59,6 +59,18 @@ def tie_groups(
         for cells, (pairs, unreadable), separate in zip(comparisons, tested, rejected, strict=True)
     ]
     return verdicts, sum(len(pairs) for pairs in screened)
+
+
+def _best(cells: Sequence[Scored], pairs: Sequence[Pair]) -> int | None:
+    """The place of the best cell that shares two seeds with another."""
+    places = sorted({place for pair in pairs for place in (pair.a, pair.b)})
+    return max(places, key=lambda place: cells[place].interval.mean, default=None)
+
+
+def _of_best(cells: Sequence[Scored], pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs, those of two cells that aren't best with a p-value of 1."""
+    best = _best(cells, pairs)
+    return [pair if best in (pair.a, pair.b) else replace(pair, p_value=1.0) for pair in pairs]
 
 
 def screen(cells: Sequence[Scored]) -> list[Pair]:
@@ -104,15 +116,18 @@ def _test(
 
 
 def _verdict(cells: Sequence[Scored], pairs: Sequence[Pair], separate: Sequence[bool], unreadable: set[int]) -> Verdict:
-    """The best among the cells that can be compared, and what is tied with it."""
-    contenders = sorted({place for pair in pairs for place in (pair.a, pair.b)} - unreadable)
-    reasons = {p: UNREADABLE if p in unreadable else TOO_FEW for p in range(len(cells)) if p not in contenders}
-    if len(contenders) < 2:
-        return Verdict(untested=reasons if len(cells) > 1 else {})
-    best = max(contenders, key=lambda place: cells[place].interval.mean)
+    """What is tied with the best, and what could not be compared with it."""
+    best = _best(cells, pairs)
+    if best is None or best in unreadable:
+        reason = TOO_FEW if best is None else UNREADABLE
+        return Verdict(untested=dict.fromkeys(range(len(cells)), reason) if len(cells) > 1 else {})
     rivals = {
         pair.a + pair.b - best: flag for pair, flag in zip(pairs, separate, strict=True) if best in (pair.a, pair.b)
     }
-    tied = {best, *(place for place in contenders if rivals.get(place) is False)}
-    strangers = {place: TOO_FEW for place in contenders if place != best and place not in rivals}
-    return Verdict(frozenset(tied), reasons | strangers)
+    untested = {
+        place: UNREADABLE if place in unreadable else TOO_FEW
+        for place in range(len(cells))
+        if place != best and (place in unreadable or place not in rivals)
+    }
+    tied = {place for place, flag in rivals.items() if not flag} - unreadable
+    return Verdict(frozenset({best, *tied} if rivals.keys() - unreadable else ()), untested)
