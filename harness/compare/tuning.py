@@ -54,5 +54,6 @@ def _label(record: Record, trials: Sequence[tuple[StudyRecord, int]]) -> list[Re
 
 def tuning_sentence(records: Iterable[Record]) -> str:
     """How the tuned settings among the records were found, for a footer; empty where nothing was tuned."""
-    means = sorted({found for record in records if (found := getattr(record, "tuned_by", None))})
+    tuned = [record for record in records if getattr(record, "tuning", DEFAULT) != DEFAULT]
+    means = sorted({str(getattr(record, "tuned_by", "")) for record in tuned})
     return f"Tuned on validation, the published default being the first trial: {'; '.join(means)}." if means else ""

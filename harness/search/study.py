@@ -12,8 +12,9 @@ from optuna.exceptions import ExperimentalWarning, TrialPruned
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from harness.record import Record
 from harness.search.objective import OUTCOME, evaluate, is_failed
-from harness.search.plan import Plan, RunTrial, make_plan
+from harness.search.plan import OnValidation, Plan, RunTrial, make_plan
 from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials
 from harness.search.samplers import first_number, make_pruner, make_sampler, max_trials
 from harness.search.spec import SearchSpec
@@ -77,9 +78,13 @@ def search_cell(
 
 
 def _run_into(results: Path) -> RunTrial:
-    from harness.run import run
+    def run_trial(spec: RunSpec, on_validation: OnValidation) -> Record:
+        # Imports torch, which a finished study has no use for.
+        from harness.run import run
 
-    return lambda spec, on_validation: run(spec, results, on_validation=on_validation)
+        return run(spec, results, on_validation=on_validation)
+
+    return run_trial
 
 
 class Interrupted(BaseException):
