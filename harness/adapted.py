@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness.bases.first_token import keep_first_token
 from harness.bases.load import Base, load, reset_heads
 from harness.evaluation.choose import make_formulation
 from harness.evaluation.formulation import Formulation
@@ -13,6 +14,8 @@ from harness.method import Context, Method, TaskInfo
 from harness.seeds import derive
 from harness.spec import RunSpec
 from harness.task import Task
+from harness.training.dropout import use_bulk_dropout
+from harness.training.trunk import cache_trunk
 
 
 @dataclass
@@ -36,6 +39,7 @@ def adapt(spec: RunSpec, task: Task, method: Method, base: Base, total_steps: in
     """Apply the method to a base just loaded; what it draws at random depends on the seed alone."""
     assert spec.formulation
     formulation = make_formulation(spec, task, base, method.scoring())
+    _speed_up(base.model, spec)
     seed = derive(spec.seed, "init")
     torch.manual_seed(seed)
     info = TaskInfo(task.kind, spec.formulation, n_labels(task))
@@ -43,7 +47,16 @@ def adapt(spec: RunSpec, task: Task, method: Method, base: Base, total_steps: in
     if spec.training.gradient_checkpointing and method.trains:
         enable: Any = model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
+    if spec.training.cache_trunk and method.trains:
+        cache_trunk(model, base)
     return Adapted(model, base, formulation)
+
+
+def _speed_up(model: nn.Module, spec: RunSpec) -> None:
+    """The same computation in less time, whatever the method."""
+    use_bulk_dropout(model)
+    if spec.formulation == "head":
+        keep_first_token(model)
 
 
 def n_labels(task: Task) -> int:

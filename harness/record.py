@@ -44,6 +44,7 @@ class Cost(Part):
     total_seconds: float = 0.0
     train_tokens: int = Field(0, description="Real tokens trained on, padding not counted.")
     padded_tokens: int = Field(0, description="Tokens computed in training, padding included.")
+    eval_tokens: int = Field(0, description="Real tokens read in eval_seconds: all validations and the tests.")
     peak_memory_bytes: PeakMemory = Field(default_factory=PeakMemory)
     memory_kind: str = Field("", description="'rss' on the CPU, 'cuda' on a GPU.")
 

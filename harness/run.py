@@ -98,6 +98,7 @@ class _Attempt:
     metrics_last: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     memory: PhaseMemory = field(default_factory=PhaseMemory)
+    eval_tokens: int = 0
 
     def record(self, run_id: str) -> Record:
         """Adapt and evaluate, whatever comes of it."""
@@ -224,6 +225,7 @@ class _Attempt:
         return {key: value for part in judged for key, value in part.metrics(self.task).items()}
 
     def _judge(self, model: nn.Module, formulation: Formulation, split: str, rows: list[Row]) -> Judged:
+        self.eval_tokens += sum(row.n_tokens for row in rows)
         with self._timed("eval"), self.memory.phase("eval"):
             return Judged(split, rows, predict(model, formulation, rows))
 
@@ -232,6 +234,7 @@ class _Attempt:
             **{f"{name}_seconds": value for name, value in self.seconds.items()},
             train_tokens=self.fitted.train_tokens,
             padded_tokens=self.fitted.padded_tokens,
+            eval_tokens=self.eval_tokens,
             peak_memory_bytes=PeakMemory(**self.memory.peaks),
             memory_kind=memory_kind(),
         )

@@ -74,6 +74,9 @@ class TrainingSpec(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Compute type; auto: bf16 in hardware.")
     eval_every: int | None = Field(None, ge=1, description="Steps between validations; default: each epoch's end.")
     patience: int | None = Field(None, ge=1, description="Validations without improvement before stopping early.")
+    cache_trunk: bool = Field(
+        True, description="Compute frozen lower blocks once per example, without dropout, and keep what they give."
+    )
     gradient_checkpointing: bool = Field(False, description="Recompute activations instead of keeping them.")
 
 

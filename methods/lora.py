@@ -39,7 +39,7 @@ class LoRA(PeftMethod):
         """peft's configuration."""
         from peft import LoraConfig
 
-        return LoraConfig(
+        config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
@@ -48,6 +48,13 @@ class LoRA(PeftMethod):
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,
         )
+        if context.base.quantization == "none":
+            from torch import nn
+
+            from harness.training.low_rank import LowRankLinear
+
+            config._register_custom_module({nn.Linear: LowRankLinear})
+        return config
 
     def expected_params(self, base: BaseInfo) -> int | None:
         """R (in + out) for every adapted layer; DoRA adds a magnitude for each output."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from harness.bases.anatomy import blocks, linear_names
+from harness.bases.features import Features
 from harness.bases.info import base_info, snapshot
 from harness.bases.quiet import quiet
 from harness.errors import HarnessError, SourceError
@@ -43,6 +44,7 @@ class Base:
     tokenizer: PreTrainedTokenizerBase
     info: BaseInfo
     head_names: tuple[str, ...]
+    features: Features = field(default_factory=Features)
 
 
 def load(

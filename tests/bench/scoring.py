@@ -1,0 +1,83 @@
+"""Choices scored by the harness and by lm-evaluation-harness (hf back end) on the same prompts and weights."""
+
+import time
+import warnings
+from statistics import median
+from typing import Any
+
+import torch
+
+from harness import data, registry
+from harness.adapted import adapt, load_base
+from harness.evaluation.likelihood import Likelihood
+from harness.evaluation.predict import predict
+from harness.identity import resolve
+from harness.measure.allocator import keep_large_buffers
+from harness.spec import parse_spec
+from harness.task import Example
+
+BATCH_SIZES = (8, 16, 32, 64)
+
+
+def scoring(short: bool) -> dict[str, Any]:
+    """Seconds of both, taking turns in one process, in the same compute type; how far apart their scores are."""
+    from tests.bench.speed import sentences
+
+    keep_large_buffers()
+    n_test = 16 if short else 872
+    given = {
+        "base": {"name": "smollm2-135m"},
+        "task": {"name": sentences(), "test_limit": n_test},
+        "method": {"name": "zero_shot"},
+    }
+    spec = resolve(parse_spec(given))
+    task, method = registry.task(spec.task.name), registry.make_method(spec.method)
+    base = load_base(spec, task, method)
+    formulation = adapt(spec, task, method, base, 0).formulation
+    assert isinstance(formulation, Likelihood)
+    tested = data.load(task, spec.task, 0)[0].test
+    theirs = {size: _lm_eval(formulation, tested[:64], size)[0] for size in ((8,) if short else BATCH_SIZES)}
+    best = min(theirs, key=theirs.__getitem__)
+    seconds: dict[str, list[float]] = {"harness": [], "lm-evaluation-harness": []}
+    for _ in range(1 if short else 2):
+        taken, their_scores = _lm_eval(formulation, tested, best)
+        seconds["lm-evaluation-harness"].append(taken)
+        started = time.perf_counter()
+        answers = predict(base.model, formulation, formulation.encode(tested))
+        seconds["harness"].append(time.perf_counter() - started)
+    scores = torch.tensor([answer.scores for answer in answers])
+    their = torch.tensor(their_scores).view(scores.shape)
+    result = {name: median(values) for name, values in seconds.items()}
+    gap = float((scores - their).abs().max())
+    assert gap < (1e-3 if spec.training.precision == "fp32" else 0.5), gap
+    return {
+        "seconds": result,
+        "ratio": result["lm-evaluation-harness"] / result["harness"],
+        "their batch size": best,
+        "precision": spec.training.precision,
+        "largest difference in nats": gap,
+        "equal answers": int((scores.argmax(-1) == their.argmax(-1)).sum()),
+        "answers": len(tested),
+    }
+
+
+def _lm_eval(formulation: Likelihood, tested: list[Example], batch_size: int) -> tuple[float, list[float]]:
+    """Seconds and scores, example by example and choice by choice."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        precision = formulation.spec.training.precision
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        model = HFLM(
+            pretrained=formulation.base.model,
+            tokenizer=formulation.tokenizer,
+            batch_size=batch_size,
+            mixed_precision_dtype=dtype if precision == "bf16" else None,
+        )
+        pairs = [(formulation.prompts.prompt(e), choice) for e in tested for choice in formulation.prompts.choices(e)]
+        requests = [Instance("loglikelihood", {}, pair, 0) for pair in pairs]
+        started = time.perf_counter()
+        scores = [score for score, _ in model.loglikelihood(requests, disable_tqdm=True)]
+        return time.perf_counter() - started, scores
