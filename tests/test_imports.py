@@ -18,14 +18,14 @@ LAYERS = (
     ("measure", "data", "bases", "identity"),
     ("suite", "plan", "evaluation", "search.record"),
     ("adapted", "training", "compare"),
-    ("run", "export", "workers"),
+    ("run", "export", "forecast", "workers"),
     ("search",),
     ("cli",),
     ("__main__",),
 )
 """A module imports its own layer and those above it in this list. A folder counts as one, but for a contract in it."""
 
-NEEDS_TORCH = {"adapted", "bases", "evaluation", "export", "measure", "run", "search", "training"}
+NEEDS_TORCH = {"adapted", "bases", "evaluation", "export", "forecast", "measure", "run", "search", "training"}
 LIGHT_ANYWAY = {"bases/info.py", "bases/package.py", "bases/shapes.py", "bases/anatomy.py", "measure/hardware.py"}
 
 

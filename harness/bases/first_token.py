@@ -22,8 +22,8 @@ def keep_first_token(model: nn.Module) -> bool:
     """Let the last block return the first token alone, shape (B, 1, D); False where the head may read others.
 
     Keys and values are still those of all tokens, so what the head reads does not change. With a feed-forward four
-    times as wide as the hidden size, ten of twelve parts of the block's products are left out. Call it before a method wraps
-    the model.
+    times as wide as the hidden size, ten of twelve parts of the block's products are left out. Call it before a method
+    wraps the model.
     """
     if type(model).__name__ not in _POOLED_AT_FIRST_TOKEN:
         return False

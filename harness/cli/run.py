@@ -9,6 +9,7 @@ from harness.cli.options import RESULTS, Results
 
 if TYPE_CHECKING:
     from harness.record import Record
+    from harness.spec import RunSpec
 
 
 def run(
@@ -19,6 +20,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.field=value; may be repeated.")] = None,
     force: Annotated[bool, typer.Option(help="Repeat a finished run, keep the old record beside it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the steps and the memory that training will need; run nothing.")
+    ] = False,
     results: Results = RESULTS,
 ) -> None:
     """Adapt a base to a task with a method; print the result and where it is."""
@@ -33,12 +37,34 @@ def run(
     }
     spec = resolve(parse_spec(merge(named, parse_overrides(set_ or []))))
 
+    if dry_run:
+        _print_forecast(spec)
+        return
+
     from harness.run import run as run_spec
 
     record = run_spec(spec, results, force=force)
     print_record(record, results)
     if record.status == "failed":
         raise typer.Exit(1)
+
+
+def _print_forecast(spec: "RunSpec") -> None:
+    """What the run would be and need, on stdout."""
+    from rich.console import Console
+
+    from harness.forecast import forecast
+
+    needed = forecast(spec)
+    console = Console(width=120 if not Console().is_terminal else None, highlight=False)
+    if needed is None:
+        console.print(f"{spec.method.name} trains nothing")
+        return
+    console.print(f"{needed.n_steps:,} steps; largest batch {needed.n_rows} x {needed.n_tokens} tokens")
+    console.print(
+        f"memory at the peak of training {needed.total / 1e9:.2f} GB: {needed.fixed / 1e9:.2f} whatever the batch, "
+        f"{needed.batch / 1e9:.2f} for the batch, {needed.trained / 1e9:.2f} for the optimizer and the best checkpoint"
+    )
 
 
 def print_record(record: "Record", results: Path) -> None:

@@ -1,6 +1,7 @@
 """Log-likelihood of each choice after the prompt: how language models classify, trained or not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,16 +93,11 @@ class Likelihood(Formulation):
         return Row(example, tuple(prompts), spans=spans)
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
-        """All sequences of all rows, right-padded; a decoder computes logits only where an answer is read.
-
-        ``logits_to_keep`` is the union of those positions over the batch, int64 of shape (K,).
-        """
+        """All sequences of all rows, right-padded."""
         ids, mask = pad([s for row in rows for s in row.sequences], self.tokenizer.pad_token_id, device)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self.base.info.kind == "encoder_decoder":
             inputs["decoder_input_ids"] = self._decoder_inputs(rows, device)
-        else:
-            inputs["logits_to_keep"] = torch.tensor(sorted(_positions(rows)), device=device)
         return Batch(rows, inputs)
 
     def _decoder_inputs(self, rows: Sequence[Row], device: torch.device) -> Tensor:
@@ -128,9 +124,6 @@ class Likelihood(Formulation):
 
     def _log_probs(self, model: nn.Module, batch: Batch) -> list[list[Tensor]]:
         """Log-probability of every token of every span, by row: float32, shape (tokens of the span,)."""
-        logits = model(**batch.inputs).logits  # (sequences, K, V)
-        kept = batch.inputs.get("logits_to_keep")
-        column = {position: k for k, position in enumerate(kept.tolist())} if kept is not None else None
         rows: list[int] = []
         columns: list[int] = []
         tokens: list[int] = []
@@ -138,13 +131,14 @@ class Likelihood(Formulation):
         first = 0
         for row in batch.rows:
             for span in row.spans:
-                places = range(span.start, span.start + len(span.token_ids))
-                rows += [first + span.sequence] * len(places)
-                columns += [column[place] if column is not None else place for place in places]
+                sizes.append(len(span.token_ids))
+                rows += [first + span.sequence] * len(span.token_ids)
+                columns += range(span.start, span.start + len(span.token_ids))
                 tokens += span.token_ids
-                sizes.append(len(places))
             first += len(row.sequences)
-        read = torch.log_softmax(logits[rows, columns].float(), dim=-1)
+        with _only_read_at(model, rows, columns):
+            logits = model(**batch.inputs).logits  # (N, V), N tokens of all spans
+        read = torch.log_softmax(logits.float(), dim=-1)
         values = read[torch.arange(len(tokens)), tokens]
         pieces = iter(values.split(sizes))
         return [[next(pieces) for _ in row.spans] for row in batch.rows]
@@ -186,5 +180,15 @@ class Likelihood(Formulation):
         return tuple((torch.logsumexp(values, dim=0) - torch.log(torch.tensor(float(len(rows))))).tolist())
 
 
-def _positions(rows: Sequence[Row]) -> set[int]:
-    return {place for row in rows for s in row.spans for place in range(s.start, s.start + len(s.token_ids))}
+@contextmanager
+def _only_read_at(model: nn.Module, rows: list[int], columns: list[int]) -> Iterator[None]:
+    """Let the language-model head see the hidden states of some tokens only: its logits have shape (N, V) then.
+
+    A vocabulary is far wider than a hidden state, so logits of tokens that nobody reads cost time and memory.
+    """
+    head: nn.Module = model.get_output_embeddings()  # type: ignore[operator]
+    hook = head.register_forward_pre_hook(lambda _, args: (args[0][rows, columns],))
+    try:
+        yield
+    finally:
+        hook.remove()
