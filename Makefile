@@ -1,9 +1,10 @@
 # `make demo`: set up and train LoRA on real data. `make test`: set up and run every test.
+# `make bench`: the harness against a Trainer script and lm-evaluation-harness, on this machine.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-fast lint
+.PHONY: demo test test-fast lint bench
 
 demo: .venv/.runtime
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes
@@ -14,6 +15,10 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"
+
+bench: $(INSTALLED)
+	$(BIN)/python -m harness fetch minilm smollm2-135m rotten_tomatoes
+	$(BIN)/python -m tests.bench.speed --out results/tables/speed.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

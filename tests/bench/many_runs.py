@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench.contestants import output
+from tests.bench.contestants import output, sentences
 
 SUITE = """
 bases = ["minilm"]
@@ -27,8 +27,6 @@ epochs = 1
 
 def many_runs(short: bool) -> dict[str, Any]:
     """Seconds of a suite in one worker, and of as many ``run`` commands one after the other; equal results."""
-    from tests.bench.speed import sentences
-
     seeds, n_train = (list(range(1)), 64) if short else (list(range(6)), 256)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.toml"

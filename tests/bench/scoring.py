@@ -15,14 +15,13 @@ from harness.identity import resolve
 from harness.measure.allocator import keep_large_buffers
 from harness.spec import parse_spec
 from harness.task import Example
+from tests.bench.contestants import sentences
 
 BATCH_SIZES = (8, 16, 32, 64)
 
 
 def scoring(short: bool) -> dict[str, Any]:
     """Seconds of both, taking turns in one process, in the same compute type; how far apart their scores are."""
-    from tests.bench.speed import sentences
-
     keep_large_buffers()
     n_test = 16 if short else 872
     given = {

@@ -24,7 +24,7 @@ from rich.table import Table
 from harness.identity import resolve
 from harness.measure.hardware import cpu_model, detect_precision
 from harness.spec import RunSpec, parse_spec
-from tests.bench.contestants import VERSIONS, Measures, race
+from tests.bench.contestants import VERSIONS, Measures, race, sentences
 from tests.bench.many_runs import many_runs
 from tests.bench.scoring import scoring
 
@@ -43,12 +43,6 @@ class Race:
 
 
 RACES = (Race("lora"), Race("full"), Race("prefix"), Race("last_layers", epochs=5, seeds=1))
-
-
-def sentences() -> str:
-    """SST-2 where a mirror has it, else Rotten Tomatoes."""
-    mirror = Path(os.environ.get("HARNESS_DATA_DIR", "/nonexistent"))
-    return "sst2" if (mirror / "nyu-mll/glue/sst2").is_dir() else "rotten_tomatoes"
 
 
 def spec_of(entry: Race, seed: int, short: bool) -> RunSpec:
