@@ -37,9 +37,9 @@ class Store:
 
     def records(self) -> Iterator[Record]:
         """Every finished run, in the order of run_id; superseded ones are left out."""
-        for path in sorted(self.runs.glob("*/record.json")):
-            if "." not in path.parent.name:
-                yield read_record(path)
+        for name in sorted(os.listdir(self.runs)) if self.runs.exists() else []:
+            if "." not in name and (record := self.find(name)):
+                yield record
 
     def match(self, prefix: str) -> Record:
         """The one finished run whose id starts with ``prefix``.

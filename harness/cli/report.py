@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Results, uncollected
 
 
+@uncollected()
 def report(
     results: Results = RESULTS,
     where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,

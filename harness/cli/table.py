@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Results, uncollected
 
 
+@uncollected()
 def table(
     results: Results = RESULTS,
     rows: Annotated[

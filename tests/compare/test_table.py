@@ -197,12 +197,14 @@ def test_another_metric_is_recomputed_from_predictions(tmp_path: Path, show: Sho
     write_grid(tmp_path, {"full": 2.3, "prefix": 0.5}, n_seeds=3)
     import json
 
-    from harness.compare.predictions import read_answers
+    from harness.compare.predictions import reader
     from harness.metrics import compute
 
-    for path in (tmp_path / "runs").glob("*/record.json"):
+    store = Store(tmp_path)
+    for record in store.records():
+        path = store.folder(record.run_id) / "record.json"
         data = json.loads(path.read_text())
-        answers = read_answers(path.parent, "test")
+        answers = reader(store)(record, "test")
         assert answers is not None
         data["metrics"]["test/mcc"] = compute("mcc", answers.targets.tolist(), answers.predictions.tolist())
         path.write_text(json.dumps(data))
