@@ -1,12 +1,18 @@
 """MNLI's two test sets, matched and mismatched in genre with the training set, as two tasks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.benchmarks._glue import glue
 from harness.task import Task
 
 
-def mnli(name: str, genres: str, also_test: tuple[str, ...] = ()) -> Task:
+def mnli(
+    name: str,
+    genres: str,
+    also_test: tuple[str, ...] = (),
+    label_map: Mapping[str, tuple[int, ...]] | None = None,
+) -> Task:
     """MNLI tested on one of ``matched`` and ``mismatched``."""
     return Task(
         name=name,
@@ -26,6 +32,7 @@ def mnli(name: str, genres: str, also_test: tuple[str, ...] = ()) -> Task:
         hub=glue("mnli", validation=f"validation_{genres}"),
         row=_with_statement,
         also_test=also_test,
+        label_map=label_map or {},
     )
 
 
