@@ -1,6 +1,7 @@
-"""Heads on an encoder (or on a decoder's last token): classification, regression, one label per word."""
+"""Heads on an encoder (or on a decoder's last token): classification, regression, choices, one label per word."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,16 @@ class Head(Formulation):
         """Rows of one sequence: one text, or a pair as the tokenizer joins pairs; the longer text is cut first."""
         first = [example.fields[self.task.text[0]] for example in examples]
         second = [example.fields[self.task.text[1]] for example in examples] if len(self.task.text) == 2 else None
+        ids, segments, long = self._tokenize(first, second)
+        self.n_truncated += len(long)
+        return [
+            Row(example, (ids[index],), segments[index] if segments else None) for index, example in enumerate(examples)
+        ]
+
+    def _tokenize(
+        self, first: list[str], second: list[str] | None = None
+    ) -> tuple[list[list[int]], list[list[int]] | None, list[int]]:
+        """Token ids and segment ids (where the base has them) of texts or pairs, and the indices of those cut."""
         if second and self.base.info.kind != "encoder":
             first, second = [f"{a}\n{b}" for a, b in zip(first, second, strict=True)], None
         encoded = self.tokenizer(first, second, verbose=False)
@@ -28,17 +39,14 @@ class Head(Formulation):
             ids[index] = cut["input_ids"]
             if segments:
                 segments[index] = cut["token_type_ids"]
-        self.n_truncated += len(long)
-        return [
-            Row(example, (ids[index],), segments[index] if segments else None) for index, example in enumerate(examples)
-        ]
+        return ids, segments, long
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
         """Right-padded sequences, with segment ids where the base has them."""
-        ids, mask = pad([row.sequences[0] for row in rows], self.tokenizer.pad_token_id, device)
+        ids, mask = pad([s for row in rows for s in row.sequences], self.tokenizer.pad_token_id, device)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if rows[0].segments is not None:
-            inputs["token_type_ids"] = pad([row.segments or [] for row in rows], 0, device)[0]
+            inputs["token_type_ids"] = pad([s for row in rows for s in _segments(row)], 0, device)[0]
         return Batch(rows, inputs)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -58,6 +66,45 @@ class Head(Formulation):
             low, high = self.task.value_range
             return [Answer(prediction=low + value * (high - low)) for value in logits[:, 0].tolist()]
         return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in logits.tolist()]
+
+
+class ChoiceHead(Head):
+    """A score for each choice by a head on the text and that choice; softmax over the choices.
+
+    Source:
+        Devlin et al. 2019, section 4.4, https://arxiv.org/abs/1810.04805
+    """
+
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Rows of one sequence per choice; of several texts of a question one is made."""
+        first = [self._question(example) for example in examples for _ in example.choices]
+        ids, segments, long = self._tokenize(first, [choice for example in examples for choice in example.choices])
+        cut, rows, start = set(long), [], 0
+        for example in examples:
+            place = slice(start, start := start + len(example.choices))
+            joined = list(chain.from_iterable(segments[place])) if segments else None
+            rows.append(Row(example, tuple(ids[place]), joined))
+            self.n_truncated += not cut.isdisjoint(range(place.start, place.stop))
+        return rows
+
+    def _question(self, example: Example) -> str:
+        return "\n".join(example.fields[column] for column in self.task.text)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy over the choices, mean over the examples."""
+        targets = [torch.tensor(row.example.target, device=batch.inputs["input_ids"].device) for row in batch.rows]
+        scores = self._scores(model, batch)
+        return torch.stack([cross_entropy(row, target) for row, target in zip(scores, targets, strict=True)]).mean()
+
+    def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
+        """The choice of the largest logit, with the logits as scores."""
+        scores = [row.tolist() for row in self._scores(model, batch)]
+        return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in scores]
+
+    def _scores(self, model: nn.Module, batch: Batch) -> Sequence[Tensor]:
+        """Logits of the choices of each row: float32, shape (C,)."""
+        logits = model(**batch.inputs).logits[:, 0].float()
+        return logits.split([len(row.sequences) for row in batch.rows])
 
 
 class TokenHead(Head):
@@ -97,3 +144,10 @@ class TokenHead(Head):
             words += [0] * (len(row.example.tokens) - len(words))
             answers.append(Answer(tuple(words)))
         return answers
+
+
+def _segments(row: Row) -> Iterator[list[int]]:
+    """Segment ids of each sequence of a row, which has them one after another."""
+    places = iter(row.segments or ())
+    for sequence in row.sequences:
+        yield list(islice(places, len(sequence)))
