@@ -21,7 +21,10 @@ def mnli(
         text=("premise", "hypothesis"),
         target="label",
         labels=("entailment", "neutral", "contradiction"),
-        templates=("{premise}\nQuestion: {statement} True, False or Neither?\nAnswer:",),
+        templates=(
+            "{premise}\nQuestion: {statement} True, False or Neither?\nAnswer:",
+            "Premise: {premise}\nHypothesis: {hypothesis}\nTrue, False or Neither:",
+        ),
         verbalizers=(" True", " Neither", " False"),
         descriptions=(
             "The first sentence implies the second.",

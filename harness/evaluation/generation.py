@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import StoppingCriteria, StoppingCriteriaList
 
-from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
+from harness.evaluation.formulation import Answer, Batch, Formulation, Row, _context, pad
 from harness.evaluation.likelihood import Likelihood
 from harness.evaluation.prompts import Prompts, solution
 from harness.evaluation.tagging import text_to_tags
@@ -36,8 +36,17 @@ class Generation(Formulation):
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Prompts; one that leaves no room for the answer loses its beginning."""
         ids = self.tokenizer([self.prompts.prompt(example) for example in examples], verbose=False)["input_ids"]
-        self.n_truncated += sum(len(sequence) > self.max_length for sequence in ids)
-        return [Row(e, (sequence[-self.max_length :],)) for e, sequence in zip(examples, ids, strict=True)]
+        room = self.max_length
+        if self.base.info.kind == "decoder":
+            room = min(room, _context(self.base.model) - self.n_new_tokens)
+        self.n_truncated += sum(len(sequence) > room for sequence in ids)
+        return [Row(e, (sequence[-room:],)) for e, sequence in zip(examples, ids, strict=True)]
+
+    @property
+    def n_new_tokens(self) -> int:
+        """Longest answer: what is asked for, but at most half of the base's context."""
+        asked = self.spec.evaluation.max_new_tokens or self.task.max_new_tokens
+        return min(asked, _context(self.base.model) // 2)
 
     def encode_training(self, examples: Sequence[Example]) -> list[Row]:
         """Prompt, target and end of text; only the target is learned."""
@@ -68,7 +77,7 @@ class Generation(Formulation):
         generate: Any = model.generate
         generated = generate(
             **batch.inputs,
-            max_new_tokens=self.spec.evaluation.max_new_tokens or self.task.max_new_tokens,
+            max_new_tokens=self.n_new_tokens,
             num_beams=self.spec.evaluation.n_beams,
             do_sample=False,
             stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]),

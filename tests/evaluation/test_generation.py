@@ -46,6 +46,15 @@ def test_cut_at_stop_text(make_spec: MakeSpec) -> None:
     assert formulation.cut(" fine ! film") == "fine "
 
 
+def test_prompt_and_answer_fit_into_the_context(make_spec: MakeSpec) -> None:
+    formulation = generation(make_spec, "decoder", max_new_tokens=50)
+    long = Example("0", {"sentence": "film " * 100}, "good")
+    row = formulation.encode([long])[0]
+    assert formulation.n_new_tokens == 32
+    assert (row.length, formulation.n_truncated) == (32, 1)
+    assert predict(formulation.base.model, formulation, [row])[0].text
+
+
 def test_training_target_follows_the_prompt(make_spec: MakeSpec) -> None:
     formulation = generation(make_spec, "decoder")
     row = formulation.encode_training(examples())[0]
