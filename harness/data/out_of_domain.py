@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from harness import registry
-from harness.data.examples import field_columns
+from harness.data.examples import fields_of
 from harness.data.leakage import overlap
 from harness.record import DataInfo
 from harness.spec import TaskSpec
@@ -44,7 +44,6 @@ def read(task: Task, spec: TaskSpec, seed: int) -> Iterator[OutOfDomain]:
 
 
 def _renamed(task: Task, other: Task, example: Example) -> Example:
-    """The other's texts in the columns of this task, which then adds what its own templates need."""
-    row = {column: example.fields[theirs] for column, theirs in zip(task.text, other.text, strict=True)}
-    row = (task.row(row) if task.row else None) or row
-    return replace(example, fields={column: str(row[column]) for column in field_columns(task)})
+    """The other's texts in the columns of this task, with what its own templates need besides."""
+    texts = {column: example.fields[theirs] for column, theirs in zip(task.text, other.text, strict=True)}
+    return replace(example, fields=fields_of(task, texts))

@@ -73,6 +73,11 @@ class Generation(Formulation):
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The text up to the first stop text."""
+        texts = self.tokenizer.batch_decode(self.generate(model, batch), skip_special_tokens=True)
+        return [self._read(text, row.example) for text, row in zip(texts, batch.rows, strict=True)]
+
+    def generate(self, model: nn.Module, batch: Batch) -> list[list[int]]:
+        """New token ids of each row, to the end of its text or stop text, or to the longest answer."""
         start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
         generate: Any = model.generate
         generated = generate(
@@ -83,8 +88,7 @@ class Generation(Formulation):
             stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]),
             pad_token_id=self.tokenizer.pad_token_id,
         )
-        texts = self.tokenizer.batch_decode(generated[:, start:], skip_special_tokens=True)
-        return [self._read(text, row.example) for text, row in zip(texts, batch.rows, strict=True)]
+        return [_without_padding(ids, self.tokenizer.pad_token_id) for ids in generated[:, start:].tolist()]
 
     def _read(self, text: str, example: Example) -> Answer:
         answer = self.cut(text)
@@ -96,6 +100,14 @@ class Generation(Formulation):
         """The text up to the first stop text; blanks before it don't count."""
         text = text.lstrip()
         return min((text.partition(stop)[0] for stop in self.task.stop), key=len, default=text)
+
+
+def _without_padding(ids: list[int], pad_token_id: int) -> list[int]:
+    """Without what follows a sequence that ended before others of its batch."""
+    end = len(ids)
+    while end and ids[end - 1] == pad_token_id:
+        end -= 1
+    return ids[:end]
 
 
 class _StopTexts(StoppingCriteria):

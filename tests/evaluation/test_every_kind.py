@@ -1,10 +1,15 @@
 """Every kind of task on every kind of base, trained and not: an answer, or a reason."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from harness import registry
+from harness.errors import SpecError
+from harness.export import predict_texts
+from harness.record import Record
 from harness.run import run
 from tests.conftest import MakeSpec
 from tests.hub_schema import write_mirror
@@ -68,3 +73,46 @@ def test_an_answer_or_a_reason(
         assert record.status == "ok", record.reason
         assert record.primary_metric
         assert f"test/{record.primary_metric}" in record.metrics
+        check_new_texts(record, TEXTS[task_kind], tmp_path)
+
+
+TEXTS = {
+    "classification": {"sentence1": "the film is good", "sentence2": "the plot is fine"},
+    "multiple_choice": {"question": "is the film good", "choices": ["very", "one bad plot", "dull"]},
+    "regression": {"sentence1": "the film is good", "sentence2": "the plot is fine"},
+    "token_classification": "the film is good",
+    "generation": "the film is good",
+}
+
+
+def check_new_texts(record: Record, asked: object, folder: Path) -> None:
+    """`predict` answers what the task asks, in the task's own words, and refuses another form."""
+    text = asked if isinstance(asked, str) else json.dumps(asked)
+    task = registry.task(record.spec.task.name)
+    (answer,) = predict_texts(record.run_id, [text], folder)
+    prediction = answer["prediction"]
+    if task.kind == "token_classification":
+        assert len(prediction) == 4
+        assert set(prediction) <= set(task.labels)
+    elif task.kind in ("classification", "multiple_choice"):
+        names = list(task.labels) or json.loads(text)["choices"]
+        assert prediction in names
+        assert list(answer["scores"]) == names
+    else:
+        assert isinstance(prediction, float if task.kind == "regression" else str)
+    if not isinstance(asked, str):
+        with pytest.raises(SpecError, match="give each text as JSON like"):
+            predict_texts(record.run_id, ["the film"], folder)
+
+
+def test_a_language_model_s_prompt_is_made_of_new_texts(
+    bases: dict[str, Path], make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    """MNLI's prompt shows a column that its row makes; CommonsenseQA's second one shows the printed options."""
+    pair = json.dumps({"premise": "the film is good", "hypothesis": "the plot is fine"})
+    options = {"question": "is it good", "options": "A. very", "choices": ["A", "B"]}
+    for task, template, text in (("mnli", 0, pair), ("commonsense_qa", 1, json.dumps(options))):
+        spec = make_spec("zero_shot", "decoder", task={"name": task, "path": None}, prompt={"template": template})
+        record = run(spec, tmp_path)
+        assert record.status == "ok", record.reason
+        assert predict_texts(record.run_id, [text], tmp_path)[0]["prediction"]
