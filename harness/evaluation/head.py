@@ -6,6 +6,7 @@ from itertools import chain, islice
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
+from transformers import BatchEncoding
 
 from harness.evaluation.formulation import IGNORED, Answer, Batch, Formulation, Row, pad
 from harness.task import Example
@@ -114,9 +115,7 @@ class TokenHead(Head):
         """Rows whose targets are the words' labels at first sub-tokens and IGNORED elsewhere."""
         rows = []
         for example in examples:
-            encoded = self.tokenizer(
-                list(example.tokens), is_split_into_words=True, truncation=True, max_length=self.max_length
-            )
+            encoded = self._tokenize_words(example.tokens)
             words = encoded.word_ids()
             firsts = [word is not None and word not in words[:place] for place, word in enumerate(words)]
             labels = example.target
@@ -125,9 +124,26 @@ class TokenHead(Head):
                 labels[word] if first and word is not None else IGNORED
                 for word, first in zip(words, firsts, strict=True)
             )
-            self.n_truncated += len({word for word in words if word is not None}) < len(example.tokens)
+            self.n_truncated += len(set(words) - {None}) < len(example.tokens)
             rows.append(Row(example, (encoded["input_ids"],), encoded.get("token_type_ids"), targets=targets))
         return rows
+
+    def _tokenize_words(self, tokens: Sequence[str]) -> BatchEncoding:
+        """Sub-tokens of words; one that the tokenizer drops (an emoji's joiner, say) is an unknown word.
+
+        Otherwise every label after it would belong to the word before its own.
+        """
+        encoded = self._split(tokens)
+        found = set(encoded.word_ids()) - {None}
+        n_read = len(tokens) if len(encoded["input_ids"]) < self.max_length else max(found) + 1
+        dropped = set(range(n_read)) - found
+        unknown = self.tokenizer.unk_token
+        if not dropped or unknown is None:
+            return encoded
+        return self._split([unknown if place in dropped else token for place, token in enumerate(tokens)])
+
+    def _split(self, tokens: Sequence[str]) -> BatchEncoding:
+        return self.tokenizer(list(tokens), is_split_into_words=True, truncation=True, max_length=self.max_length)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy over first sub-tokens, mean over all words of the batch."""
