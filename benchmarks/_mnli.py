@@ -1,12 +1,18 @@
 """MNLI's two test sets, matched and mismatched in genre with the training set, as two tasks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.benchmarks._glue import glue
 from harness.task import Task
 
 
-def mnli(name: str, genres: str, also_test: tuple[str, ...] = ()) -> Task:
+def mnli(
+    name: str,
+    genres: str,
+    also_test: tuple[str, ...] = (),
+    label_map: Mapping[str, tuple[int, ...]] | None = None,
+) -> Task:
     """MNLI tested on one of ``matched`` and ``mismatched``."""
     return Task(
         name=name,
@@ -15,7 +21,10 @@ def mnli(name: str, genres: str, also_test: tuple[str, ...] = ()) -> Task:
         text=("premise", "hypothesis"),
         target="label",
         labels=("entailment", "neutral", "contradiction"),
-        templates=("{premise}\nQuestion: {statement} True, False or Neither?\nAnswer:",),
+        templates=(
+            "{premise}\nQuestion: {statement} True, False or Neither?\nAnswer:",
+            "Premise: {premise}\nHypothesis: {hypothesis}\nTrue, False or Neither:",
+        ),
         verbalizers=(" True", " Neither", " False"),
         descriptions=(
             "The first sentence implies the second.",
@@ -26,6 +35,7 @@ def mnli(name: str, genres: str, also_test: tuple[str, ...] = ()) -> Task:
         hub=glue("mnli", validation=f"validation_{genres}"),
         row=_with_statement,
         also_test=also_test,
+        label_map=label_map or {},
     )
 
 

@@ -20,7 +20,10 @@ TASK = Task(
     kind="generation",
     text=("question",),
     target="answer",
-    templates=("Question: {question}\nAnswer:",),
+    templates=(
+        "Question: {question}\nAnswer:",
+        "Solve the problem step by step. End with #### and the final number.\n\nQuestion: {question}\nAnswer:",
+    ),
     metrics=("exact_match",),
     hub=Hub("openai/gsm8k", config="main", test="test"),
     max_new_tokens=256,

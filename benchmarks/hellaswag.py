@@ -29,7 +29,7 @@ TASK = Task(
     kind="multiple_choice",
     text=("query",),
     target="label",
-    templates=("{query}",),
+    templates=("{query}", "Continue the description.\n{query}"),
     metrics=("accuracy",),
     hub=Hub("Rowan/hellaswag", validation="validation"),
     row=_row,

@@ -2,4 +2,4 @@
 
 from harness.benchmarks._mnli import mnli
 
-TASK = mnli("mnli", "matched", also_test=("mnli_mismatched",))
+TASK = mnli("mnli", "matched", also_test=("mnli_mismatched", "rte"), label_map={"rte": (0, 1, 1)})

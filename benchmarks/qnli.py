@@ -10,7 +10,10 @@ TASK = Task(
     text=("question", "sentence"),
     target="label",
     labels=("entailment", "not_entailment"),
-    templates=("{question}\n{sentence}\nQuestion: Does this response answer the question?\nAnswer:",),
+    templates=(
+        "{question}\n{sentence}\nQuestion: Does this response answer the question?\nAnswer:",
+        "Question: {question}\nSentence: {sentence}\nIs the question answered:",
+    ),
     verbalizers=(" yes", " no"),
     descriptions=("The sentence answers the question.", "The sentence does not answer the question."),
     metrics=("accuracy",),

@@ -10,7 +10,10 @@ TASK = Task(
     text=("sentence1", "sentence2"),
     target="label",
     labels=("not_entailment", "entailment"),
-    templates=("{sentence1}\nQuestion: {sentence2} True or False?\nAnswer:",),
+    templates=(
+        "{sentence1}\nQuestion: {sentence2} True or False?\nAnswer:",
+        "Premise: {sentence1}\nHypothesis: {sentence2}\nTrue or False:",
+    ),
     verbalizers=(" False", " True"),
     descriptions=("The first text does not imply the second.", "The first text implies the second."),
     metrics=("accuracy",),

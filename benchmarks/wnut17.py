@@ -11,7 +11,10 @@ TASK = Task(
     text=("tokens",),
     target="ner_tags",
     labels=("O", *(f"{place}-{kind}" for kind in TYPES for place in "BI")),
-    templates=(f"Text: {{tokens}}\nNames ({', '.join(TYPES)}):",),
+    templates=(
+        f"Text: {{tokens}}\nNames ({', '.join(TYPES)}):",
+        f"{{tokens}}\nList the names in this text, each with its type ({', '.join(TYPES)}):",
+    ),
     metrics=("span_f1",),
     hub=Hub("leondz/wnut_17", validation="validation", test="test"),
 )

@@ -10,6 +10,7 @@ import torch
 
 from harness import data, registry
 from harness.adapted import Adapted, adapt, load_base
+from harness.data.examples import fields_of
 from harness.errors import SpecError
 from harness.evaluation.predict import predict
 from harness.record import Record
@@ -69,38 +70,56 @@ def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict
         SpecError: an empty text, or fields that are not the task's.
     """
     record, task, adapted = load_run(run_id, results)
-    examples = [_example(task, text, index) for index, text in enumerate(texts)]
     formulation = adapted.formulation
+    asked = getattr(formulation, "prompts", None)
+    columns = list(dict.fromkeys([*task.text, *(asked.columns if asked else ())]))
+    examples = [_example(task, columns, text, index) for index, text in enumerate(texts)]
     shots = registry.make_method(record.spec.method).scoring().n_shots
     train = data.load(task, record.spec.task, record.spec.seed)[0].train if shots else []
     formulation.prepare(adapted.model, train)
     answers = predict(adapted.model, formulation, formulation.encode(examples))
     return [
-        _readable(task, text, answer.prediction, answer.scores) for text, answer in zip(texts, answers, strict=True)
+        _readable(task, example, text, answer.prediction, answer.scores)
+        for example, text, answer in zip(examples, texts, answers, strict=True)
     ]
 
 
-def _example(task: Task, text: str, index: int) -> Example:
-    """A text as an example: as it is where the task reads one, else a JSON object of the fields."""
-    needed = list(task.text)
+def _example(task: Task, columns: list[str], text: str, index: int) -> Example:
+    """A text as an example: as it is where the task reads one, else a JSON object of its fields and choices."""
     if not text.strip():
         raise SpecError(f"text {index + 1} is empty")
-    if len(needed) == 1:
-        return Example(str(index), {needed[0]: text.strip()}, 0, tokens=tuple(text.split()))
+    made = fields_of(task, dict.fromkeys(task.text, "…"))
+    form: dict[str, Any] = {column: "…" for column in columns if column in task.text or column not in made}
+    if task.kind == "multiple_choice":
+        form["choices"] = ["…", "…"]
+    given = _json_object(text) if len(form) > 1 else {task.text[0]: text}
+    choices = given.get("choices", form.get("choices", ()))
+    if given.keys() != form.keys() or isinstance(choices, str) or len(choices) == 1:
+        example = json.dumps(form, ensure_ascii=False)
+        raise SpecError(f"task {task.name} reads {' and '.join(form)}: give each text as JSON like {example}")
+    tokens = tuple(text.split()) if task.kind == "token_classification" else ()
+    return Example(
+        id=str(index),
+        fields=fields_of(task, {column: given[column] for column in form if column != "choices"}),
+        target=(0,) * len(tokens) if tokens else 0,
+        choices=tuple(str(choice).strip() for choice in choices),
+        tokens=tokens,
+    )
+
+
+def _json_object(text: str) -> dict[str, Any]:
     try:
-        fields = json.loads(text)
+        found = json.loads(text)
     except ValueError:
-        fields = None
-    if not isinstance(fields, dict) or set(fields) != set(needed):
-        example = json.dumps(dict.fromkeys(needed, "…"), ensure_ascii=False)
-        raise SpecError(f"task {task.name} reads {' and '.join(needed)}: give each text as JSON like {example}")
-    return Example(str(index), {name: str(value) for name, value in fields.items()}, 0)
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _readable(task: Task, text: str, prediction: Any, scores: Sequence[float]) -> dict[str, Any]:
+def _readable(task: Task, example: Example, text: str, prediction: Any, scores: Sequence[float]) -> dict[str, Any]:
+    names = task.labels or example.choices
     if isinstance(prediction, tuple):
-        prediction = [task.labels[label] for label in prediction]
-    elif task.labels:
-        prediction = task.labels[prediction]
-    named = {"scores": dict(zip(task.labels, scores, strict=True))} if task.labels and scores else {}
+        prediction = [names[label] for label in prediction]
+    elif names:
+        prediction = names[prediction]
+    named = {"scores": dict(zip(names, scores, strict=True))} if names and scores else {}
     return {"text": text, "prediction": prediction, **named}

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import nn
 
 from harness import data, identity, registry
 from harness.adapted import adapt, load_base
-from harness.data.leakage import overlap
+from harness.data import out_of_domain
 from harness.errors import HarnessError
 from harness.evaluation.formulation import Formulation, Row
 from harness.evaluation.predict import Judged, predict, write_predictions
@@ -27,7 +27,7 @@ from harness.method import Method
 from harness.progress import RunProgress, run_progress
 from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status
 from harness.seeds import derive
-from harness.spec import RunSpec, TaskSpec
+from harness.spec import RunSpec
 from harness.store import Store
 from harness.task import Example, Splits, Task
 from harness.training.batches import planned_steps
@@ -164,22 +164,12 @@ class _Attempt:
         self._evaluate(model, formulation, held_out | elsewhere)
 
     def _out_of_domain(self) -> dict[str, list[Example]]:
-        """Test examples of the tasks this one names, under this task's field names; where they overlap is recorded."""
-        tests = {}
-        for name in self.task.also_test if self.spec.task.out_of_domain else ():
-            other, limits = registry.task(name), TaskSpec(name=name, test_limit=self.spec.task.test_limit)
-            found, info = data.load(other, limits, self.spec.seed)
-            names = dict(zip(other.text, self.task.text, strict=True))
-            tests[name] = [
-                replace(e, fields={names[k]: v for k, v in e.fields.items() if k in names}) for e in found.test
-            ]
-            self.info.out_of_domain[name] = {
-                "source": info.source,
-                "fingerprint": info.fingerprint,
-                "size": len(found.test),
-                "overlap": overlap(self.splits.train, tests[name]),
-            }
-        return tests
+        """Test examples of the tasks this one names; where they overlap with train is recorded."""
+        if not self.spec.task.out_of_domain:
+            return {}
+        found = list(out_of_domain.read(self.task, self.spec.task, self.spec.seed))
+        self.info.out_of_domain.update({other.name: other.described(self.splits.train) for other in found})
+        return {other.name: other.examples for other in found}
 
     def _train(
         self, model: nn.Module, formulation: Formulation, train: list[Row], held_out: dict[str, list[Row]], n_steps: int
@@ -227,7 +217,7 @@ class _Attempt:
     def _judge(self, model: nn.Module, formulation: Formulation, split: str, rows: list[Row]) -> Judged:
         self.eval_tokens += sum(row.n_tokens for row in rows)
         with self._timed("eval"), self.memory.phase("eval"):
-            return Judged(split, rows, predict(model, formulation, rows))
+            return Judged(split, rows, predict(model, formulation, rows)).relabelled(self.task.label_map.get(split))
 
     def _cost(self) -> Cost:
         return Cost(

@@ -1,7 +1,7 @@
 """The task contract: what is asked, where the examples come from, how the answers are judged."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,7 +74,8 @@ class Task:
         stop: Texts that end a generated answer.
         answer: Normalizes a generated answer and its target before they are compared.
         value_range: Lowest and highest regression target.
-        also_test: Tasks whose test is answered too, without training on them; they have the same labels in this order.
+        also_test: Tasks whose test is answered too, without training on them; their texts stand in this task's place.
+        label_map: Of a task in ``also_test`` with other labels: its label for each label of this one.
         overlaps: Tasks with some of the same texts: never train on one and test on the other.
     """
 
@@ -97,6 +98,7 @@ class Task:
     answer: Callable[[str], str] = str.strip
     value_range: tuple[float, float] = (0.0, 1.0)
     also_test: tuple[str, ...] = ()
+    label_map: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     overlaps: tuple[str, ...] = ()
     version: int = 1
 

@@ -86,5 +86,7 @@ def print_record(record: "Record", results: Path) -> None:
         table.add_row("evaluation", f"{cost.eval_seconds:.1f} s")
     sizes = ", ".join(f"{n:,} {split}" for split, n in record.data.sizes.items())
     table.add_row("data", f"{sizes} ({record.data.source}, {record.data.protocol})")
+    for name, other in record.data.out_of_domain.items():
+        table.add_row(f"out of domain: {name}", f"{other['size']:,} test ({other['overlap']:,} of them in train)")
     table.add_row("record", str(results / "runs" / record.run_id / "record.json"))
     Console(width=120 if not Console().is_terminal else None).print(table)

@@ -1,6 +1,7 @@
 """A source's rows become examples: text stripped, targets checked, only the columns that the task names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from string import Formatter
 from typing import Any
 
@@ -41,6 +42,17 @@ def field_columns(task: Task) -> list[str]:
     """Columns that encoders and templates use: never the target's."""
     places = {name for template in task.templates for _, name, _, _ in Formatter().parse(template) if name}
     return [*task.text, *sorted(places - set(task.text))]
+
+
+def fields_of(task: Task, texts: Mapping[str, Any]) -> dict[str, str]:
+    """Fields of texts that come from elsewhere than the task's own source, with what its ``row`` makes of them.
+
+    A ``row`` that reads more than the texts is left out, and a column that only it makes is absent.
+    """
+    row = dict(texts)
+    with suppress(KeyError):
+        row = (task.row(row) if task.row else None) or row
+    return {column: _text(row[column]) for column in field_columns(task) if column in row}
 
 
 def _example(task: Task, row: dict[str, Any], columns: Sequence[str], identity: str) -> Example:

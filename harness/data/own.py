@@ -1,8 +1,11 @@
 """A user's own file as a task: a CSV, TSV, JSON lines or parquet file, described by settings or by a TOML file."""
 
+import csv
+import io
 import json
+import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -43,6 +46,8 @@ class OwnTask(BaseModel):
     descriptions: tuple[str, ...] = Field((), description="A phrase for each label; default: its name.")
     metrics: tuple[str, ...] = Field((), description="The first is primary; default: by kind.")
     max_new_tokens: int = Field(64, ge=1, description="Longest generated answer.")
+    validation: str | None = Field(None, description="File of validation examples, beside the first; default: carved.")
+    test: str | None = Field(None, description="File of test examples, beside the first; default: carved.")
 
 
 def own_task_named(name: str) -> Task:
@@ -70,19 +75,25 @@ def own_task(path: Path, settings: dict[str, Any]) -> Task:
         SpecError: a field or column that is wrong, with the nearest name; or fewer than two labels.
         SourceError: a file that can't be read.
     """
+    data = path
     if path.suffix == ".toml":
         described = _read_toml(path)
         settings = {**described, **settings}
-        data = path.parent / str(settings.pop("file", ""))
-    else:
-        data = path
+        if "file" not in settings:
+            raise SpecError(f'{path} names no data: file = "reviews.csv", relative to itself')
+        data = path.parent / str(settings.pop("file"))
     own = _parse({name: _as_tuple(name, value) for name, value in settings.items()})
-    rows = _read(data)
-    _check_columns(own, rows, data)
-    labels = own.labels or _labels(own, rows)
+    files = {"train": data} | {
+        split: path.parent / name for split, name in (("validation", own.validation), ("test", own.test)) if name
+    }
+    splits = {split: _read(file) for split, file in files.items()}
+    for split, file in files.items():
+        _check_columns(own, splits[split], file)
+    rows = [row for part in splits.values() for row in part]
+    labels = own.labels or _labels(own, rows, data)
     _check_labels(own, labels, data)
     phrases = tuple(label.replace("_", " ") for label in labels)
-    values = [float(row[own.target]) for row in rows if _is_number(row[own.target])] if own.kind == "regression" else []
+    values = [float(row[own.target]) for row in rows if own.kind == "regression" and _is_number(row.get(own.target))]
     return Task(
         name=str(path),
         source=str(data),
@@ -91,10 +102,10 @@ def own_task(path: Path, settings: dict[str, Any]) -> Task:
         target=own.target,
         labels=labels,
         templates=own.templates or ("\n".join(f"{{{column}}}" for column in own.text) + "\nAnswer:",),
-        verbalizers=own.verbalizers or tuple(f" {phrase}" for phrase in phrases),
+        verbalizers=tuple(f" {text.strip()}" for text in own.verbalizers or phrases),
         descriptions=own.descriptions or phrases,
         metrics=own.metrics or DEFAULT_METRICS[own.kind],
-        rows=lambda: {"train": rows},
+        rows=lambda: splits,
         row=lambda row: _row(own, row),
         max_new_tokens=own.max_new_tokens,
         value_range=(min(values, default=0.0), max(values, default=1.0)),
@@ -118,7 +129,10 @@ def _parse(settings: dict[str, Any]) -> OwnTask:
     try:
         own = OwnTask.model_validate(settings)
     except ValidationError as error:
-        raise SpecError("\n".join(describe(error, OwnTask, prefix="task"))) from None
+        problems = describe(error, OwnTask, prefix="task")
+        if any(problem["type"] == "missing" for problem in error.errors()):
+            problems.append("name the columns, as in 'reviews.csv?text=review&target=verdict', or in a TOML file")
+        raise SpecError("\n".join(problems)) from None
     for metric in own.metrics:
         if metric not in METRICS:
             raise unknown("metric", metric, METRICS)
@@ -130,7 +144,7 @@ def _read(path: Path) -> Rows:
         raise SpecError(f"a task's file must end in {', '.join(SUFFIXES)}; got {str(path)!r}")
     try:
         return _read_rows(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError) as error:  # pandas', pyarrow's and json's errors are ValueErrors
+    except (OSError, ValueError, csv.Error) as error:  # pyarrow's and json's errors are ValueErrors
         raise SourceError(f"{path} can't be read: {error}") from None
 
 
@@ -141,19 +155,36 @@ def _read_rows(path: Path, modified: int) -> Rows:
         import pyarrow.parquet as pq
 
         return list(pq.read_table(path).to_pylist())
-    if path.suffix == ".jsonl":
-        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    import pandas as pd
+    # Spreadsheets put a byte-order mark at the beginning, which utf-8-sig drops.
+    text = path.read_text("utf-8-sig")
+    rows: Rows = list(_json_lines(text) if path.suffix == ".jsonl" else _table(text, path.suffix))
+    return rows
 
-    separator = "\t" if path.suffix == ".tsv" else ","
-    # As text: "NA" is a word and 007 a label.
-    return list(pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False).to_dict("records"))
+
+def _json_lines(text: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        row = json.loads(line) if line.strip() else {}
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no object with named columns: {line[:60]}")
+        if row:
+            yield row
+
+
+def _table(text: str, suffix: str) -> Iterator[dict[str, Any]]:
+    """Rows as texts: "NA" is a word and 007 a label."""
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if suffix == ".tsv" else ",")
+    for row in reader:
+        if None in row:
+            n_cells, n_columns = len(row) - 1 + len(row[None]), len(reader.fieldnames or ())
+            raise ValueError(f"line {reader.line_num} has {n_cells} cells for {n_columns} columns")
+        yield row
 
 
 def _check_columns(own: OwnTask, rows: Rows, path: Path) -> None:
     if not rows:
         raise SourceError(f"{path} has no rows")
-    places = [name for template in own.templates for _, name, _, _ in Formatter().parse(template) if name]
+    places = [place for template in own.templates for place in _places(template)]
     if own.target in (*own.text, *places):
         raise SpecError(f"task.target {own.target!r} is also a text: the answer would be given away")
     for column in (*own.text, own.target, *own.choices, *places):
@@ -163,12 +194,27 @@ def _check_columns(own: OwnTask, rows: Rows, path: Path) -> None:
         raise SpecError("task.choices: multiple_choice needs the columns of the choices, or one column with lists")
 
 
-def _labels(own: OwnTask, rows: Rows) -> tuple[str, ...]:
+def _places(template: str) -> list[str]:
+    """The columns that a template shows."""
+    try:
+        places = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise SpecError(f"task.templates: {template!r} can't be read: {error}; write {{{{ for a brace") from None
+    if not any(places):
+        raise SpecError(f"task.templates: {template!r} shows no column; write {{column}} where a text goes")
+    return places
+
+
+def _labels(own: OwnTask, rows: Rows, path: Path) -> tuple[str, ...]:
     targets = [row.get(own.target) for row in rows]
     if own.kind == "classification":
         return tuple(sorted({str(target).strip() for target in targets if target not in (None, "")}))
     if own.kind == "token_classification":
-        kinds = sorted({str(tag)[2:] for tags in targets for tag in tags or () if tag != "O"})
+        tags = {str(tag) for target in targets for tag in _words(target or ())} - {"O"}
+        wrong = sorted(tag for tag in tags if tag[:2] not in ("B-", "I-") or len(tag) < 3)
+        if wrong:
+            raise SpecError(f"{path}: tags are O, B-x and I-x of each type x, by name; got {', '.join(wrong[:5])}")
+        kinds = sorted({tag[2:] for tag in tags})
         return ("O", *(f"{place}-{kind}" for kind in kinds for place in "BI"))
     return ()
 
@@ -187,13 +233,23 @@ def _check_labels(own: OwnTask, labels: Sequence[str], path: Path) -> None:
 
 def _row(own: OwnTask, row: dict[str, Any]) -> dict[str, Any]:
     target = row[own.target]
-    if own.kind == "classification":
-        return {**row, own.target: target if target is None else str(target)}
+    if own.kind == "classification" and target is not None:
+        name = str(target).strip()
+        is_index = name not in own.labels and bool(own.labels) and name.isdecimal()
+        return {**row, own.target: int(name) if is_index else name}
     if own.kind == "multiple_choice":
         choices = row[own.choices[0]] if len(own.choices) == 1 else [row[column] for column in own.choices]
-        index = choices.index(target) if target in choices else int(target)
-        return {**row, "choices": choices, own.target: index}
+        if target not in choices and not str(target).strip().isdecimal():
+            raise ValueError(f"target {target!r} is neither one of the choices ({', '.join(choices)}) nor its index")
+        return {**row, "choices": choices, own.target: choices.index(target) if target in choices else int(target)}
+    if own.kind == "token_classification":
+        return {**row, own.text[0]: _words(row[own.text[0]]), own.target: _words(target)}
     return row
+
+
+def _words(value: Any) -> Any:
+    """A list, or the words of a cell that has them between blanks."""
+    return value.split() if isinstance(value, str) else value
 
 
 def _is_number(value: Any) -> bool:

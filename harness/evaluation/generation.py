@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import StoppingCriteria, StoppingCriteriaList
 
-from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
+from harness.evaluation.formulation import Answer, Batch, Formulation, Row, _context, pad
 from harness.evaluation.likelihood import Likelihood
 from harness.evaluation.prompts import Prompts, solution
 from harness.evaluation.tagging import text_to_tags
@@ -36,8 +36,17 @@ class Generation(Formulation):
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Prompts; one that leaves no room for the answer loses its beginning."""
         ids = self.tokenizer([self.prompts.prompt(example) for example in examples], verbose=False)["input_ids"]
-        self.n_truncated += sum(len(sequence) > self.max_length for sequence in ids)
-        return [Row(e, (sequence[-self.max_length :],)) for e, sequence in zip(examples, ids, strict=True)]
+        room = self.max_length
+        if self.base.info.kind == "decoder":
+            room = min(room, _context(self.base.model) - self.n_new_tokens)
+        self.n_truncated += sum(len(sequence) > room for sequence in ids)
+        return [Row(e, (sequence[-room:],)) for e, sequence in zip(examples, ids, strict=True)]
+
+    @property
+    def n_new_tokens(self) -> int:
+        """Longest answer: what is asked for, but at most half of the base's context."""
+        asked = self.spec.evaluation.max_new_tokens or self.task.max_new_tokens
+        return min(asked, _context(self.base.model) // 2)
 
     def encode_training(self, examples: Sequence[Example]) -> list[Row]:
         """Prompt, target and end of text; only the target is learned."""
@@ -64,18 +73,22 @@ class Generation(Formulation):
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The text up to the first stop text."""
+        texts = self.tokenizer.batch_decode(self.generate(model, batch), skip_special_tokens=True)
+        return [self._read(text, row.example) for text, row in zip(texts, batch.rows, strict=True)]
+
+    def generate(self, model: nn.Module, batch: Batch) -> list[list[int]]:
+        """New token ids of each row, to the end of its text or stop text, or to the longest answer."""
         start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
         generate: Any = model.generate
         generated = generate(
             **batch.inputs,
-            max_new_tokens=self.spec.evaluation.max_new_tokens or self.task.max_new_tokens,
+            max_new_tokens=self.n_new_tokens,
             num_beams=self.spec.evaluation.n_beams,
             do_sample=False,
             stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]),
             pad_token_id=self.tokenizer.pad_token_id,
         )
-        texts = self.tokenizer.batch_decode(generated[:, start:], skip_special_tokens=True)
-        return [self._read(text, row.example) for text, row in zip(texts, batch.rows, strict=True)]
+        return [_without_padding(ids, self.tokenizer.pad_token_id) for ids in generated[:, start:].tolist()]
 
     def _read(self, text: str, example: Example) -> Answer:
         answer = self.cut(text)
@@ -87,6 +100,14 @@ class Generation(Formulation):
         """The text up to the first stop text; blanks before it don't count."""
         text = text.lstrip()
         return min((text.partition(stop)[0] for stop in self.task.stop), key=len, default=text)
+
+
+def _without_padding(ids: list[int], pad_token_id: int) -> list[int]:
+    """Without what follows a sequence that ended before others of its batch."""
+    end = len(ids)
+    while end and ids[end - 1] == pad_token_id:
+        end -= 1
+    return ids[:end]
 
 
 class _StopTexts(StoppingCriteria):

@@ -1,10 +1,12 @@
-"""Heads on an encoder (or on a decoder's last token): classification, regression, one label per word."""
+"""Heads on an encoder (or on a decoder's last token): classification, regression, choices, one label per word."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
+from transformers import BatchEncoding
 
 from harness.evaluation.formulation import IGNORED, Answer, Batch, Formulation, Row, pad
 from harness.task import Example
@@ -17,6 +19,16 @@ class Head(Formulation):
         """Rows of one sequence: one text, or a pair as the tokenizer joins pairs; the longer text is cut first."""
         first = [example.fields[self.task.text[0]] for example in examples]
         second = [example.fields[self.task.text[1]] for example in examples] if len(self.task.text) == 2 else None
+        ids, segments, long = self._tokenize(first, second)
+        self.n_truncated += len(long)
+        return [
+            Row(example, (ids[index],), segments[index] if segments else None) for index, example in enumerate(examples)
+        ]
+
+    def _tokenize(
+        self, first: list[str], second: list[str] | None = None
+    ) -> tuple[list[list[int]], list[list[int]] | None, list[int]]:
+        """Token ids and segment ids (where the base has them) of texts or pairs, and the indices of those cut."""
         if second and self.base.info.kind != "encoder":
             first, second = [f"{a}\n{b}" for a, b in zip(first, second, strict=True)], None
         encoded = self.tokenizer(first, second, verbose=False)
@@ -28,17 +40,14 @@ class Head(Formulation):
             ids[index] = cut["input_ids"]
             if segments:
                 segments[index] = cut["token_type_ids"]
-        self.n_truncated += len(long)
-        return [
-            Row(example, (ids[index],), segments[index] if segments else None) for index, example in enumerate(examples)
-        ]
+        return ids, segments, long
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
         """Right-padded sequences, with segment ids where the base has them."""
-        ids, mask = pad([row.sequences[0] for row in rows], self.tokenizer.pad_token_id, device)
+        ids, mask = pad([s for row in rows for s in row.sequences], self.tokenizer.pad_token_id, device)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if rows[0].segments is not None:
-            inputs["token_type_ids"] = pad([row.segments or [] for row in rows], 0, device)[0]
+            inputs["token_type_ids"] = pad([s for row in rows for s in _segments(row)], 0, device)[0]
         return Batch(rows, inputs)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -60,6 +69,45 @@ class Head(Formulation):
         return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in logits.tolist()]
 
 
+class ChoiceHead(Head):
+    """A score for each choice by a head on the text and that choice; softmax over the choices.
+
+    Source:
+        Devlin et al. 2019, section 4.4, https://arxiv.org/abs/1810.04805
+    """
+
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Rows of one sequence per choice; of several texts of a question one is made."""
+        first = [self._question(example) for example in examples for _ in example.choices]
+        ids, segments, long = self._tokenize(first, [choice for example in examples for choice in example.choices])
+        cut, rows, start = set(long), [], 0
+        for example in examples:
+            place = slice(start, start := start + len(example.choices))
+            joined = list(chain.from_iterable(segments[place])) if segments else None
+            rows.append(Row(example, tuple(ids[place]), joined))
+            self.n_truncated += not cut.isdisjoint(range(place.start, place.stop))
+        return rows
+
+    def _question(self, example: Example) -> str:
+        return "\n".join(example.fields[column] for column in self.task.text)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy over the choices, mean over the examples."""
+        targets = [torch.tensor(row.example.target, device=batch.inputs["input_ids"].device) for row in batch.rows]
+        scores = self._scores(model, batch)
+        return torch.stack([cross_entropy(row, target) for row, target in zip(scores, targets, strict=True)]).mean()
+
+    def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
+        """The choice of the largest logit, with the logits as scores."""
+        scores = [row.tolist() for row in self._scores(model, batch)]
+        return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in scores]
+
+    def _scores(self, model: nn.Module, batch: Batch) -> Sequence[Tensor]:
+        """Logits of the choices of each row: float32, shape (C,)."""
+        logits = model(**batch.inputs).logits[:, 0].float()
+        return logits.split([len(row.sequences) for row in batch.rows])
+
+
 class TokenHead(Head):
     """A label for each word by a head on its first sub-token; words beyond ``max_length`` get label 0."""
 
@@ -67,9 +115,7 @@ class TokenHead(Head):
         """Rows whose targets are the words' labels at first sub-tokens and IGNORED elsewhere."""
         rows = []
         for example in examples:
-            encoded = self.tokenizer(
-                list(example.tokens), is_split_into_words=True, truncation=True, max_length=self.max_length
-            )
+            encoded = self._tokenize_words(example.tokens)
             words = encoded.word_ids()
             firsts = [word is not None and word not in words[:place] for place, word in enumerate(words)]
             labels = example.target
@@ -78,9 +124,26 @@ class TokenHead(Head):
                 labels[word] if first and word is not None else IGNORED
                 for word, first in zip(words, firsts, strict=True)
             )
-            self.n_truncated += len({word for word in words if word is not None}) < len(example.tokens)
+            self.n_truncated += len(set(words) - {None}) < len(example.tokens)
             rows.append(Row(example, (encoded["input_ids"],), encoded.get("token_type_ids"), targets=targets))
         return rows
+
+    def _tokenize_words(self, tokens: Sequence[str]) -> BatchEncoding:
+        """Sub-tokens of words; one that the tokenizer drops (an emoji's joiner, say) is an unknown word.
+
+        Otherwise every label after it would belong to the word before its own.
+        """
+        encoded = self._split(tokens)
+        found = set(encoded.word_ids()) - {None}
+        n_read = len(tokens) if len(encoded["input_ids"]) < self.max_length else max(found) + 1
+        dropped = set(range(n_read)) - found
+        unknown = self.tokenizer.unk_token
+        if not dropped or unknown is None:
+            return encoded
+        return self._split([unknown if place in dropped else token for place, token in enumerate(tokens)])
+
+    def _split(self, tokens: Sequence[str]) -> BatchEncoding:
+        return self.tokenizer(list(tokens), is_split_into_words=True, truncation=True, max_length=self.max_length)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy over first sub-tokens, mean over all words of the batch."""
@@ -97,3 +160,10 @@ class TokenHead(Head):
             words += [0] * (len(row.example.tokens) - len(words))
             answers.append(Answer(tuple(words)))
         return answers
+
+
+def _segments(row: Row) -> Iterator[list[int]]:
+    """Segment ids of each sequence of a row, which has them one after another."""
+    places = iter(row.segments or ())
+    for sequence in row.sequences:
+        yield list(islice(places, len(sequence)))

@@ -1,7 +1,7 @@
 """Answers to all examples of a split, and what they are worth."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,13 @@ class Judged:
     split: str
     rows: Sequence[Row]
     answers: Sequence[Answer]
+
+    def relabelled(self, labels: Sequence[int] | None) -> "Judged":
+        """With predictions in another task's labels: ``labels[i]`` is the one for this task's label i."""
+        if labels is None:
+            return self
+        answers = [replace(a, prediction=labels[a.prediction]) for a in self.answers if isinstance(a.prediction, int)]
+        return replace(self, answers=answers)
 
     def metrics(self, task: Task) -> dict[str, float]:
         """``split/metric`` → value in 0..1 (correlations in -1..1)."""

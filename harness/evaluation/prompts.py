@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 
 from transformers import PreTrainedTokenizerBase
 
@@ -49,11 +50,19 @@ class Prompts:
                 {"role": "assistant", "content": self._solution(shot).strip()},
             ]
         messages.append({"role": "user", "content": asked})
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        text = str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        return text.removeprefix(self._own_beginning())
+
+    def _own_beginning(self) -> str:
+        """The beginning-of-text token where the tokenizer adds it by itself: a chat template that has it too would
+        double it."""
+        beginning = self.tokenizer.bos_token_id
+        added = beginning is not None and self.tokenizer("a")["input_ids"][0] == beginning
+        return str(self.tokenizer.bos_token) if added else ""
 
     def content_free(self, text: str) -> str:
         """The prompt with every field replaced by the same text."""
-        fields = dict.fromkeys(self._fields, text)
+        fields = dict.fromkeys(self.columns, text)
         return self.prompt(Example("content-free", fields, 0))
 
     def choices(self, example: Example) -> tuple[str, ...]:
@@ -79,9 +88,8 @@ class Prompts:
         return self.task.templates[self.spec.template]
 
     @property
-    def _fields(self) -> list[str]:
-        from string import Formatter
-
+    def columns(self) -> list[str]:
+        """The columns that the template shows."""
         return [name for _, name, _, _ in Formatter().parse(self._template) if name]
 
     def _solution(self, shot: Example) -> str:

@@ -1,4 +1,4 @@
-"""Zero-shot answers of encoders: nearest label description, or the label's word at a mask."""
+"""Zero-shot answers of encoders: the nearest label description or choice, or the label's word at a mask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,10 @@ from harness.task import Example
 
 @dataclass
 class Similarity(Head):
-    """Cosine between the text and each label's description, both embedded as sentence-transformers does: token mean.
+    """Cosine of texts embedded as sentence-transformers does it: the mean of their tokens.
+
+    The text is compared with each label's description (classification) or each choice (multiple_choice); of a pair
+    whose likeness is asked for, the one with the other (regression).
 
     Source:
         Reimers and Gurevych 2019, section 3, https://arxiv.org/abs/1908.10084
@@ -24,27 +27,55 @@ class Similarity(Head):
 
     _labels: Tensor | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        """A number can only be the likeness of two texts."""
+        if self.task.kind == "regression" and len(self.task.text) < 2:
+            raise SpecError(f"formulation similarity needs two texts to compare; {self.task.name} has one")
+
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Nothing is trained in this formulation."""
         raise SpecError("formulation similarity trains nothing; use method zero_shot")
 
     def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:
         """Embed the label descriptions once."""
-        ids = self.tokenizer(list(self.task.descriptions))["input_ids"]
-        rows = [Row(Example(str(n), {}, 0), (sequence,)) for n, sequence in enumerate(ids)]
-        self._labels = self._embed(model, self.collate(rows, next(model.parameters()).device))
+        if self.task.kind == "classification":
+            ids = self.tokenizer(list(self.task.descriptions))["input_ids"]
+            rows = [Row(Example(str(n), {}, 0), (sequence,)) for n, sequence in enumerate(ids)]
+            self._labels = self._embed(model, self.collate(rows, next(model.parameters()).device))
+
+    def encode(self, examples: Sequence[Example]) -> list[Row]:
+        """Rows of the text, or of the texts that are compared: a pair, or a question and its choices."""
+        if self.task.kind == "classification":
+            return super().encode(examples)
+        rows = []
+        for example in examples:
+            ids, _, long = self._tokenize([*(example.fields[column] for column in self.task.text), *example.choices])
+            self.n_truncated += bool(long)
+            rows.append(Row(example, tuple(ids)))
+        return rows
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
-        """The nearest label; scores are cosines. For a pair of texts compared by a number, see regression tasks."""
-        assert self._labels is not None
-        cosines = self._embed(model, batch) @ self._labels.T
-        return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in cosines.tolist()]
+        """The nearest label or choice with the cosines as scores; or a cosine, 0 to 1 stretched to the task's range."""
+        vectors = self._embed(model, batch)
+        if self._labels is not None:
+            return [_nearest(row) for row in (vectors @ self._labels.T).tolist()]
+        answers = []
+        low, high = self.task.value_range
+        for part in vectors.split([len(row.sequences) for row in batch.rows]):
+            cosines = (part[1:] @ part[0]).tolist()
+            is_number = self.task.kind == "regression"
+            answers.append(Answer(low + cosines[0] * (high - low)) if is_number else _nearest(cosines))
+        return answers
 
     def _embed(self, model: nn.Module, batch: Batch) -> Tensor:
         """Unit vectors, float32, shape (B, D)."""
         hidden = model(**batch.inputs).last_hidden_state.float()  # (B, T, D)
         mask = batch.inputs["attention_mask"].unsqueeze(-1).float()
         return normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+
+
+def _nearest(cosines: Sequence[float]) -> Answer:
+    return Answer(max(range(len(cosines)), key=cosines.__getitem__), tuple(cosines))
 
 
 @dataclass

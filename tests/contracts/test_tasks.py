@@ -63,7 +63,7 @@ def test_declaration(name: str) -> None:
         assert len(task.labels) >= 2
         assert len(set(task.verbalizers)) == len(set(task.descriptions)) == len(task.labels)
     assert all(text.startswith(" ") and text == " " + text.strip() for text in task.verbalizers)
-    assert bool(task.templates) == (task.kind != "regression")
+    assert (len(set(task.templates)) >= 2) == (task.kind != "regression")
     assert all(template == template.strip() for template in task.templates)
 
 
@@ -71,8 +71,13 @@ def test_declaration(name: str) -> None:
 def test_related_tasks_exist_and_agree(name: str) -> None:
     task = registry.task(name)
     for other in map(registry.task, task.also_test):
-        assert (other.labels, other.kind, other.text) == (task.labels, task.kind, task.text)
+        assert (other.kind, len(other.text)) == (task.kind, len(task.text))
+        labels = task.label_map.get(other.name, range(len(task.labels)))
+        assert len(labels) == len(task.labels)
+        assert set(labels) == set(range(len(other.labels)))
+        assert other.name in task.label_map or other.labels == task.labels
         assert other.name not in task.overlaps
+    assert set(task.label_map) <= set(task.also_test)
     for overlapping in map(registry.task, task.overlaps):
         assert name in overlapping.overlaps
 

@@ -71,6 +71,35 @@ def test_a_toml_file_names_the_data_beside_it(tmp_path: Path) -> None:
     assert task.version != own_task(tmp_path / "my.toml", {"metrics": "accuracy"}).version
 
 
+def test_files_of_their_own_for_validation_and_test(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", ROWS[:40])
+    write(tmp_path / "dev.jsonl", ROWS[40:46])
+    write(tmp_path / "held_out.csv", ROWS[46:])
+    name = f"{tmp_path}/train.csv?text=review&target=sentiment&validation=dev.jsonl&test=held_out.csv"
+    splits, info = load(registry.task(name))
+    assert (info.protocol, info.sizes) == ("official", {"train": 40, "validation": 6, "test": 14})
+    assert splits.test[0].fields["review"] == ROWS[46]["review"]
+    with pytest.raises(SourceError, match=r"none\.csv can't be read"):
+        registry.task(name.replace("held_out", "none"))
+
+
+def test_named_labels_of_a_file_that_has_their_indices(tmp_path: Path) -> None:
+    rows = [{"t": f"text {n}", "y": n % 2} for n in range(30)]
+    task = own_task(write(tmp_path / "n.csv", rows), {"text": "t", "target": "y", "labels": ["no", "yes"]})
+    assert all(example.target == int(example.id.split("/")[1]) % 2 for example in load(task)[0].train)
+
+
+def test_spreadsheet_marks_and_separators_inside_texts(tmp_path: Path) -> None:
+    lines = [f'"line one\nline two, {n}",{"xy"[n % 2]}' for n in range(30)]
+    (tmp_path / "sheet.csv").write_text("\ufefftext,label\n" + "\n".join(lines))
+    (tmp_path / "line.jsonl").write_text(
+        "\n".join(f'{{"text": "one\u2028two {n}", "label": "{"xy"[n % 2]}"}}' for n in range(30))
+    )
+    settings = {"text": "text", "target": "label"}
+    assert load(own_task(tmp_path / "sheet.csv", settings))[0].train[0].fields["text"].startswith("line one\nline")
+    assert load(own_task(tmp_path / "line.jsonl", settings))[0].train[0].fields["text"].startswith("one\u2028two")
+
+
 def test_regression(tmp_path: Path) -> None:
     task = own_task(write(tmp_path / "r.csv", ROWS), {"kind": "regression", "text": "review", "target": "stars"})
     assert task.value_range == (0.0, 4.0)
@@ -98,6 +127,16 @@ def test_tags_by_name(tmp_path: Path) -> None:
         own_task(tmp_path / "tags.jsonl", {**settings, "labels": ["B-person", "O"]})
 
 
+def test_tags_in_the_cells_of_a_table(tmp_path: Path) -> None:
+    rows = [{"words": f"Anna met w{n}", "tags": "B-person O O"} for n in range(30)]
+    settings = {"kind": "token_classification", "text": "words", "target": "tags"}
+    example = load(own_task(write(tmp_path / "tags.csv", rows), settings))[0].train[0]
+    assert (example.tokens[:2], example.target) == (("Anna", "met"), (1, 0, 0))
+    write(tmp_path / "tags.csv", [{**row, "tags": "PER O O"} for row in rows])
+    with pytest.raises(SpecError, match=r"tags are O, B-x and I-x of each type x, by name; got PER"):
+        own_task(tmp_path / "tags.csv", settings)
+
+
 def test_generation(tmp_path: Path) -> None:
     rows = [{"en": f"dog {n}", "de": f"Hund {n}"} for n in range(30)]
     settings = {"kind": "generation", "text": "en", "target": "de", "metrics": ["bleu", "chrf"]}
@@ -112,7 +151,11 @@ def test_generation(tmp_path: Path) -> None:
         ({"text": "revue", "target": "sentiment"}, "has no column 'revue' (did you mean 'review'?)"),
         ({"text": "review", "target": "sentimant"}, "has no column 'sentimant' (did you mean 'sentiment'?)"),
         ({**TEXT, "kind": "clasification"}, "task.kind must be one of classification"),
+        ({"metrics": "mcc"}, "name the columns, as in 'reviews.csv?text=review&target=verdict'"),
         ({**TEXT, "templates": "{titel}:"}, "has no column 'titel'"),
+        ({**TEXT, "templates": "{review"}, "'{review' can't be read"),
+        ({**TEXT, "templates": "Good?"}, "'Good?' shows no column"),
+        ({**TEXT, "templates": "{review}{}"}, "has no column ''"),
         ({**TEXT, "templates": "{sentiment}:"}, "the answer would be given away"),
         ({**TEXT, "metric": "mcc"}, "unknown field 'task.metric' (did you mean 'metrics'?)"),
         ({**TEXT, "metrics": "f2"}, "unknown metric 'f2' (did you mean 'f1'?)"),
@@ -139,7 +182,11 @@ def test_one_class(tmp_path: Path) -> None:
         ("header.csv", "review,sentiment\n", SourceError),
         ("broken.jsonl", '{"review": ', SourceError),
         ("broken.parquet", "PAR1", SourceError),
+        ("numbers.jsonl", "3\n4", SourceError),
+        ("lists.jsonl", "[1, 2]", SourceError),
+        ("ragged.csv", "review,sentiment\na,good\nb,bad,worse", SourceError),
         ("broken.toml", "file = ", SourceError),
+        ("nothing.toml", 'text = "review"', SpecError),
         ("table.xlsx", "", SpecError),
     ],
 )
@@ -148,6 +195,22 @@ def test_unreadable_files(name: str, content: str | None, error: type[HarnessErr
         (tmp_path / name).write_text(content)
     with pytest.raises(error, match=name):
         own_task(tmp_path / name, TEXT)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_a_row_without_the_target_s_column(kind: str, tmp_path: Path) -> None:
+    rows = [*ROWS[:20], {"review": "a film"}]
+    target = "stars" if kind == "regression" else "sentiment"
+    task = own_task(write(tmp_path / "hole.jsonl", rows), {"text": "review", "target": target, "kind": kind})
+    with pytest.raises(SourceError, match=rf"row 20 of train has no column '{target}'"):
+        load(task)
+
+
+def test_an_answer_that_is_no_choice(tmp_path: Path) -> None:
+    rows = [{"q": f"q {n}", "a": "x", "b": "y", "right": "z"} for n in range(30)]
+    settings = {"kind": "multiple_choice", "text": "q", "target": "right", "choices": ["a", "b"]}
+    with pytest.raises(SourceError, match=r"target 'z' is neither one of the choices \(x, y\) nor its index"):
+        load(own_task(write(tmp_path / "q.csv", rows), settings))
 
 
 def test_a_name_carries_the_settings_of_the_command_line(tmp_path: Path) -> None:

@@ -2,9 +2,15 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import normalizers
 
-from harness import registry
+from harness import identity, registry
+from harness.adapted import adapt, load_base
+from harness.evaluation.formulation import IGNORED
+from harness.evaluation.predict import predict
 from harness.evaluation.tagging import tags_to_text, text_to_tags
+from harness.task import Example
+from tests.conftest import MakeSpec
 
 LABELS = registry.task("wnut17").labels
 TOKENS = ["Ada", "met", "Bob", "Lee", "in", "New", "York", "."]
@@ -38,3 +44,23 @@ def test_round_trip_of_spans_that_begin_with_b(raw: list[int]) -> None:
         tags.append(tag if not tag or tag % 2 == 1 or continues else tag - 1)
     tokens = [f"word{n}" for n in range(len(tags))]
     assert text_to_tags(tags_to_text(tokens, tags, LABELS), tokens, LABELS) == tuple(tags)
+
+
+def test_labels_stay_with_their_words_when_the_tokenizer_drops_one(make_spec: MakeSpec) -> None:
+    spec = identity.resolve(make_spec("full", task={"name": "wnut17", "path": None}))
+    task, method = registry.task("wnut17"), registry.make_method(spec.method)
+    found = adapt(spec, task, method, load_base(spec, task, method), 1).formulation
+    found.tokenizer.backend_tokenizer.normalizer = normalizers.Replace("\u200d", "")
+    tokens = ("the", "\u200d", "film", "plot", "\u200d")
+    row = found.encode([Example("0", {"tokens": " ".join(tokens)}, (0, 0, B, I, 0), tokens=tokens)])[0]
+    assert row.targets == (IGNORED, 0, 0, B, I, 0, IGNORED)
+    assert found.n_truncated == 0
+    (answer,) = predict(found.base.model, found, [row])
+    assert isinstance(answer.prediction, tuple)
+    assert len(answer.prediction) == 5
+    long = ("film",) * 100
+    row = found.encode([Example("1", {"tokens": " ".join(long)}, (B,) * 100, tokens=long)])[0]
+    (answer,) = predict(found.base.model, found, [row])
+    assert (row.length, found.n_truncated) == (64, 1)
+    assert isinstance(answer.prediction, tuple)
+    assert answer.prediction[62:] == (0,) * 38

@@ -1,0 +1,94 @@
+"""Encoders on multiple choice and on pairs: against one forward pass per text."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from harness import identity, registry
+from harness.adapted import adapt, load_base
+from harness.errors import SpecError
+from harness.evaluation.formulation import Formulation
+from harness.evaluation.predict import predict
+from harness.task import Example
+from tests.conftest import MakeSpec
+
+QUESTIONS = [
+    Example("0", {"question": "is the film good"}, 1, ("very", "the plot is a great one", "bad")),
+    Example("1", {"question": "one cast"}, 0, ("dull", "fine film")),
+]
+PAIRS = [
+    Example("0", {"sentence1": "the film is good", "sentence2": "the film is good"}, 5.0),
+    Example("1", {"sentence1": "a dull plot", "sentence2": "great !"}, 1.0),
+]
+
+
+@pytest.fixture
+def embedder(snapshots: dict[str, Path], tmp_path: Path) -> str:
+    """The tiny encoder, as a checkpoint that sentence-transformers wrote."""
+    shutil.copytree(snapshots["encoder"], tmp_path / "embedder")
+    (tmp_path / "embedder" / "modules.json").write_text("[]")
+    return str(tmp_path / "embedder")
+
+
+def formulation(make_spec: MakeSpec, method: str, task: str, base: str) -> Formulation:
+    spec = identity.resolve(make_spec(method, base={"name": base}, task={"name": task, "path": None}))
+    declared, made = registry.task(task), registry.make_method(spec.method)
+    return adapt(spec, declared, made, load_base(spec, declared, made), 1).formulation
+
+
+@torch.no_grad()
+def test_a_head_scores_each_choice(make_spec: MakeSpec, embedder: str) -> None:
+    found = formulation(make_spec, "full", "openbookqa", embedder)
+    questions = [replace(e, fields={"question_stem": e.fields["question"]}) for e in QUESTIONS]
+    model, tokenizer = found.base.model.eval(), found.tokenizer
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]  # as BERT's own has them
+    rows = found.encode(questions)
+    answers = predict(model, found, rows)
+    losses = []
+    for question, answer in zip(questions, answers, strict=True):
+        pairs = [tokenizer(question.fields["question_stem"], c, return_tensors="pt") for c in question.choices]
+        logits = torch.tensor([float(model(**pair).logits) for pair in pairs])
+        assert answer.scores == pytest.approx(logits.tolist(), abs=1e-5)
+        assert answer.prediction == int(logits.argmax())
+        losses.append(float(-torch.log_softmax(logits, 0)[int(str(question.target))]))
+    batch = found.collate(rows, torch.device("cpu"))
+    assert float(found.loss(model, batch)) == pytest.approx(sum(losses) / 2, abs=1e-5)
+    assert 1 in batch.inputs["token_type_ids"]
+
+
+def embed(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
+    """The mean of the last hidden states of one text."""
+    return model(input_ids=ids).last_hidden_state[0].mean(0)
+
+
+@torch.no_grad()
+def test_similarity_of_choices_and_of_pairs(make_spec: MakeSpec, embedder: str) -> None:
+    choosing, comparing = (formulation(make_spec, "zero_shot", name, embedder) for name in ("openbookqa", "stsb"))
+    model = choosing.base.model.eval()
+
+    def cosine(one: str, other: str) -> float:
+        vectors = [embed(model, choosing.tokenizer(text, return_tensors="pt")["input_ids"]) for text in (one, other)]
+        return float(torch.cosine_similarity(*vectors, dim=0))
+
+    questions = [replace(e, fields={"question_stem": e.fields["question"]}) for e in QUESTIONS]
+    for question, answer in zip(questions, predict(model, choosing, choosing.encode(questions)), strict=True):
+        expected = [cosine(question.fields["question_stem"], choice) for choice in question.choices]
+        assert answer.scores == pytest.approx(expected, abs=1e-5)
+        assert answer.prediction == expected.index(max(expected))
+    answers = predict(model, comparing, comparing.encode(PAIRS))
+    expected = [5 * cosine(pair.fields["sentence1"], pair.fields["sentence2"]) for pair in PAIRS]
+    assert [answer.prediction for answer in answers] == pytest.approx(expected, abs=1e-4)
+    assert answers[0].prediction == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("task", "formulation_name"),
+    [("sst2", "generation"), ("stsb", "likelihood"), ("wnut17", "head"), ("piqa", "mask"), ("gsm8k", "likelihood")],
+)
+def test_a_formulation_that_cannot_answer_is_an_error(task: str, formulation_name: str, make_spec: MakeSpec) -> None:
+    with pytest.raises(SpecError, match=r"formulation of a \w+ task must be one of"):
+        identity.resolve(make_spec(task={"name": task}, formulation=formulation_name))
