@@ -169,9 +169,11 @@ def _serve(connection: Connection, results: Path, threads: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
     from harness.bases.load import keep_bases
+    from harness.data import keep_examples
     from harness.run import run
 
     keep_bases()
+    keep_examples()
     while True:
         try:
             job: Job = connection.recv()

@@ -38,11 +38,13 @@ def suite(
     Exit code 1 if a cell failed or its data is out of reach. A run repeats bit by bit only with as many threads,
     which is the cores divided by the workers and stands in its record.
     """
+    from harness.data import keep_examples
     from harness.plan import Costs, plan
     from harness.store import Store
     from harness.suite import expand, read_suite
     from harness.workers import Job
 
+    keep_examples()  # the plan needs the fingerprint of every seed's
     store, asked = Store(results), read_suite(file)
     cells = expand(asked)
     if asked.search:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Value
 from scipy.stats import chisquare
 
 from harness import data
@@ -147,3 +148,19 @@ def test_sst2_at_its_full_size_loads_fast(tmp_path: Path) -> None:
     start = time.process_time()
     data.load(task("sst2"), spec, 0)
     assert time.process_time() - start < 3
+
+
+def test_a_worker_reads_a_task_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other seeds and limits are taken from what was read; elsewhere every run reads the files as they are now."""
+    for name in ("train", "test"):
+        write_split(
+            tmp_path / f"{name}.parquet", rows(40, name), {"sentence": Value("string"), "label": Value("int64")}
+        )
+    given = [TaskSpec(name="toy", path=str(tmp_path), train_limit=10), TaskSpec(name="toy", path=str(tmp_path))]
+    fresh = [data.load(TASK, spec, seed) for spec in given for seed in (0, 1)]
+    monkeypatch.setattr(data, "_KEPT", {})
+    monkeypatch.setattr(data, "_keeps_examples", False)
+    data.keep_examples()
+    assert data.load(TASK, given[0], 0) == fresh[0]
+    (tmp_path / "train.parquet").unlink()
+    assert [data.load(TASK, spec, seed) for spec in given for seed in (0, 1)] == fresh
