@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from copy import copy
 from statistics import mean
 
 from optuna.exceptions import TrialPruned
@@ -13,6 +14,9 @@ from harness.search.plan import Plan, RunTrial
 from harness.search.record import with_params
 from harness.search.space import suggest
 from harness.search.spec import Objective
+
+RUNG = "completed_rung_"
+"""Beginning of the names under which Optuna's successive halving stores the rungs that a trial has reached."""
 
 OUTCOME = "outcome"
 """User attribute of a finished trial: its runs, steps and the reason of a failure."""
@@ -85,6 +89,7 @@ class Reports:
         self._has_runs = plan.search.pruner == "wilcoxon"
         self._batch_size = plan.spec.training.batch_size * plan.spec.training.accumulation_steps
         self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        self._retried_at = max(self._reported, default=None)
         self._n_runs = 0
         self._steps_before = 0
         self._steps = 0
@@ -129,5 +134,24 @@ class Reports:
             self._reported.add(at)
 
     def _prune(self, at: int) -> None:
-        if at == max(self._reported, default=at) and self._trial.should_prune():
+        if at != max(self._reported, default=at):
+            return
+        is_pruned = self._is_pruned_again() if at == self._retried_at else self._trial.should_prune()
+        if is_pruned:
             raise TrialPruned
+
+    def _is_pruned_again(self) -> bool:
+        """The verdict on a report that was stored before the process died, maybe without the verdict.
+
+        Successive halving stores that a trial has reached a rung before it judges it there, and passes a trial that has
+        reached it. If the last report is what reached the highest rung, that rung is judged again; should an earlier
+        report of the same value have reached it, it is passed as it was before.
+        """
+        study, trial = self._trial.study, self._trial.storage.get_trial(self._trial._trial_id)
+        rungs = {int(key.removeprefix(RUNG)): key for key in trial.system_attrs if key.startswith(RUNG)}
+        last = trial.intermediate_values[self._retried_at] if self._retried_at is not None else None
+        if rungs and trial.system_attrs[rungs[max(rungs)]] == last:
+            kept = {key: value for key, value in trial.system_attrs.items() if key != rungs[max(rungs)]}
+            trial = copy(trial)
+            trial.system_attrs = kept
+        return study.pruner.prune(study, trial)
