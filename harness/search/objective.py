@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable
 from copy import copy
 from statistics import mean
+from typing import Any
 
 from optuna.exceptions import TrialPruned
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
 from harness.errors import SpecError
@@ -15,11 +17,11 @@ from harness.search.record import with_params
 from harness.search.space import suggest
 from harness.search.spec import Objective
 
-RUNG = "completed_rung_"
-"""Beginning of the names under which Optuna's successive halving stores the rungs that a trial has reached."""
-
 OUTCOME = "outcome"
 """User attribute of a finished trial: its runs, steps and the reason of a failure."""
+
+VERDICT = "verdict"
+"""User attribute of a trial: the pruner's last verdict that came with attributes of the pruner's own."""
 
 FAILED = "failed"
 """Constraint that a trial violates whose run diverged, ran out of memory or failed."""
@@ -89,7 +91,6 @@ class Reports:
         self._has_runs = plan.search.pruner == "wilcoxon"
         self._batch_size = plan.spec.training.batch_size * plan.spec.training.accumulation_steps
         self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
-        self._retried_at = max(self._reported, default=None)
         self._n_runs = 0
         self._steps_before = 0
         self._steps = 0
@@ -134,24 +135,39 @@ class Reports:
             self._reported.add(at)
 
     def _prune(self, at: int) -> None:
-        if at != max(self._reported, default=at):
-            return
-        is_pruned = self._is_pruned_again() if at == self._retried_at else self._trial.should_prune()
-        if is_pruned:
+        if at == max(self._reported, default=at) and self._is_pruned(at):
             raise TrialPruned
 
-    def _is_pruned_again(self) -> bool:
-        """The verdict on a report that was stored before the process died, maybe without the verdict.
+    def _is_pruned(self, at: int) -> bool:
+        """The pruner's verdict, stored together with what the pruner wants stored before it.
 
-        Successive halving stores that a trial has reached a rung before it judges it there, and passes a trial that has
-        reached it. If the last report is what reached the highest rung, that rung is judged again; should an earlier
-        report of the same value have reached it, it is passed as it was before.
+        Successive halving stores that a trial reached a rung and judges it afterwards. Killed in between, the trial
+        would count as one that passed, and its value twice among those it is compared with.
         """
-        study, trial = self._trial.study, self._trial.storage.get_trial(self._trial._trial_id)
-        rungs = {int(key.removeprefix(RUNG)): key for key in trial.system_attrs if key.startswith(RUNG)}
-        last = trial.intermediate_values[self._retried_at] if self._retried_at is not None else None
-        if rungs and trial.system_attrs[rungs[max(rungs)]] == last:
-            kept = {key: value for key, value in trial.system_attrs.items() if key != rungs[max(rungs)]}
-            trial = copy(trial)
-            trial.system_attrs = kept
-        return study.pruner.prune(study, trial)
+        storage, trial_id = self._trial.storage, self._trial._trial_id
+        verdict = storage.get_trial(trial_id).user_attrs.get(VERDICT, {})
+        if verdict.get("at") != at:
+            study = copy(self._trial.study)
+            study._storage = held_back = _HeldBack(storage)  # type: ignore[assignment]
+            is_pruned = study.pruner.prune(study, storage.get_trial(trial_id))
+            verdict = {"at": at, "is_pruned": is_pruned, "attributes": held_back.attributes}
+            if held_back.attributes:
+                self._trial.set_user_attr(VERDICT, verdict)
+        for key, value in verdict["attributes"].items():
+            storage.set_trial_system_attr(trial_id, key, value)
+        return bool(verdict["is_pruned"])
+
+
+class _HeldBack:
+    """A storage that keeps the attributes which a pruner sets for the trial it judges."""
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+        self.attributes: dict[str, Any] = {}
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keep it."""
+        self.attributes[key] = value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)

@@ -20,7 +20,7 @@ def told(study: StudyRecord) -> list[dict[str, object]]:
     return [trial.model_dump(exclude={"seconds"}) for trial in study.trials]
 
 
-@pytest.mark.parametrize(("n_writes", "pruner"), [(17, "median"), (29, "hyperband")])
+@pytest.mark.parametrize(("n_writes", "pruner"), [(17, "median"), (19, "hyperband"), (29, "hyperband")])
 def test_study_killed_again_and_again_equals_undisturbed_one(tmp_path: Path, n_writes: int, pruner: Pruner) -> None:
     spec = SearchSpec(trials=14, sampler="tpe", pruner=pruner)
     undisturbed = search_cell(LORA, spec, tmp_path / "undisturbed", run_trial=stand_in)
