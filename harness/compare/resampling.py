@@ -1,7 +1,8 @@
 """A metric recomputed on bootstrap resamples of the examples: by matrix products where its formula allows."""
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,17 @@ def bootstrap_scores(metric: str, targets: Array, predictions: Array, n_resample
         Shape (n_resamples, runs): exactly what recomputing the metric on each resample gives.
     """
     score = FAST.get(metric) or _recompute(metric)
-    blocks = [score(targets, predictions, counts) for counts in resample_counts(len(targets), n_resamples)]
+    # BLAS threads spin while they wait for the next product, and slow down the reading of files in between by a third.
+    with _libraries().limit(limits=1, user_api="blas"):
+        blocks = [score(targets, predictions, counts) for counts in resample_counts(len(targets), n_resamples)]
     return np.concatenate(blocks)
+
+
+@cache
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def resample_counts(n_examples: int, n_resamples: int) -> Iterator[NDArray[np.float32]]:
