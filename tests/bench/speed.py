@@ -39,10 +39,9 @@ class Race:
     method: str
     epochs: int = 1
     seeds: int = 3
-    settings: tuple[tuple[str, float], ...] = ()
 
 
-RACES = (Race("lora"), Race("full"), Race("prefix"), Race("last_layers", epochs=5, seeds=1))
+RACES = (Race("lora"), Race("full", seeds=1), Race("prefix", seeds=1), Race("last_layers", epochs=5, seeds=1))
 
 
 def spec_of(entry: Race, seed: int, short: bool) -> RunSpec:
@@ -122,7 +121,8 @@ def check(found: list[dict[str, Measures]]) -> None:
 def main(short: bool, out: Path | None, only: list[str]) -> None:
     """Race, print, keep."""
     console = Console(width=120)
-    results: dict[str, Any] = {"hardware": hardware(), "task": sentences()}
+    results: dict[str, Any] = json.loads(out.read_text()) if out and out.is_file() else {}
+    results |= {"hardware": hardware(), "task": sentences()}
     for entry in RACES:
         if not only or entry.method in only:
             found = list(turns(entry, short))
@@ -140,7 +140,7 @@ def main(short: bool, out: Path | None, only: list[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--short", action="store_true", help="few examples, once: checks results, not times")
-    parser.add_argument("--out", type=Path, help="where the JSON goes")
+    parser.add_argument("--out", type=Path, help="where the JSON goes; parts not raced now stay as they are there")
     parser.add_argument("--only", nargs="*", default=[], help="methods, 'zero-shot' or '12'")
     options = parser.parse_args()
     main(options.short, options.out, options.only)
