@@ -14,7 +14,7 @@ from harness.spec import RunSpec, parse_spec
 from harness.task import Example
 from tests import real
 
-N_EXAMPLES = 40
+N_EXAMPLES = 24
 FILES = {"openbookqa": "openbookqa/openbookqa.yaml", "piqa": "piqa/piqa.yaml"}
 
 
