@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.exceptions import TrialPruned
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.errors import SpecError
 from harness.record import Record
@@ -58,8 +58,8 @@ def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callab
 
 
 def is_failed(trial: FrozenTrial) -> bool:
-    """Whether a trial's run diverged, ran out of memory or failed."""
-    return any(value > 0 for value in trial.constraints.values())
+    """Whether a trial's run diverged, ran out of memory or failed: constraints are set at a trial's end only."""
+    return trial.state == TrialState.COMPLETE and any(value > 0 for value in trial.constraints.values())
 
 
 def _value(objective: Objective, record: Record) -> float:
@@ -145,11 +145,12 @@ class Reports:
         would count as one that passed, and its value twice among those it is compared with.
         """
         storage, trial_id = self._trial.storage, self._trial._trial_id
-        verdict = storage.get_trial(trial_id).user_attrs.get(VERDICT, {})
+        trial = storage.get_trial(trial_id)
+        verdict = trial.user_attrs.get(VERDICT, {})
         if verdict.get("at") != at:
             study = copy(self._trial.study)
             study._storage = held_back = _HeldBack(storage)  # type: ignore[assignment]
-            is_pruned = study.pruner.prune(study, storage.get_trial(trial_id))
+            is_pruned = study.pruner.prune(study, trial)
             verdict = {"at": at, "is_pruned": is_pruned, "attributes": held_back.attributes}
             if held_back.attributes:
                 self._trial.set_user_attr(VERDICT, verdict)

@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -93,11 +94,15 @@ class _NumberedQMCSampler(QMCSampler):
 def make_sampler(name: Sampler, seed: int, space: Space, default: Params) -> PerTrialSampler:
     """The sampler of a study; a grid and a Sobol sequence are the same for all trials of a seed."""
 
+    seen = IntersectionSearchSpace(include_pruned=True)
+
     def make(number: int, parameter: str) -> BaseSampler:
         own, common = derive(seed, f"trial {number} {parameter}"), derive(seed, "sampler")
         match name:
             case "tpe":
-                return TPESampler(seed=own, multivariate=True, constant_liar=True)
+                sampler = TPESampler(seed=own, multivariate=True, constant_liar=True)
+                sampler._search_space = seen  # what finished trials have in common: a new one would read them all again
+                return sampler
             case "random":
                 return RandomSampler(seed=own)
             case "qmc":
