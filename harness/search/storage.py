@@ -4,6 +4,7 @@ A journal file (default) is shared by processes of one machine, a database by ma
 is gone is run again with the parameters it had, so none is lost, and only its last try counts.
 """
 
+import json
 import os
 import socket
 import time
@@ -24,6 +25,8 @@ from optuna.storages import (
     fail_stale_trials,
 )
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import get_lock_file
+from optuna.storages.journal._storage import JournalOperation
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
@@ -75,6 +78,23 @@ def open_storage(url: str | None, folder: Path, name: str) -> Iterator[SharedSto
         shared.close()
 
 
+class Journal(JournalFileBackend):
+    """Optuna's journal file, forced to the disk where a trial ends and not at each of its dozen other writes.
+
+    What a killed process wrote is in the file either way. A machine that loses power may lose the last writes of a
+    running trial, which is then run again.
+    """
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write; wait for the disk if a trial's state is among it."""
+        if any(log["op_code"] == JournalOperation.SET_TRIAL_STATE_VALUES for log in logs):
+            super().append_logs(logs)
+            return
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with get_lock_file(self._lock), open(self._file_path, "ab") as file:
+            file.write(lines.encode())
+
+
 class JournalFile:
     """A journal file; a process is alive as long as it holds its lock, which the system frees when it dies.
 
@@ -84,7 +104,7 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         # The system frees this lock when its holder is killed; Optuna's own is waited for, 30 s.
         lock = FileLock(path.with_suffix(".journal.flock"))
-        self.storage: BaseStorage = JournalStorage(JournalFileBackend(str(path), lock))  # type: ignore[arg-type]
+        self.storage: BaseStorage = JournalStorage(Journal(str(path), lock))  # type: ignore[arg-type]
         self._turn = FileLock(path.with_suffix(".lock"))
         self._workers = path.with_suffix(".workers")
         self._workers.mkdir(exist_ok=True)

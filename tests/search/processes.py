@@ -8,8 +8,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal import JournalFileBackend
-
 from harness.record import Record
 from harness.search import storage as storage_module
 from harness.search.plan import OnValidation
@@ -32,16 +30,16 @@ def start(function: Any, *arguments: Any) -> BaseProcess:
 
 def search_until_write(results: Path, spec: SearchSpec, n_writes: int) -> None:
     """Search; be killed instead of the n-th write to the journal."""
-    append = JournalFileBackend.append_logs
+    append = storage_module.Journal.append_logs
     left = [n_writes]
 
-    def append_or_die(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+    def append_or_die(self: storage_module.Journal, logs: list[dict[str, Any]]) -> None:
         left[0] -= 1
         if left[0] < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         append(self, logs)
 
-    JournalFileBackend.append_logs = append_or_die  # type: ignore[method-assign]
+    storage_module.Journal.append_logs = append_or_die  # type: ignore[method-assign]
     search_cell(LORA, spec, results, run_trial=stand_in)
 
 
