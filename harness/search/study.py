@@ -136,7 +136,9 @@ class Search:
 
     def seconds_left(self, trials: list[FrozenTrial]) -> float:
         """Seconds of trials left, those of running ones counted until now; infinite with a budget of trials."""
-        budget = self.plan.search.budget_seconds or math.inf
+        budget = self.plan.search.budget_seconds
+        if budget is None:
+            return math.inf
         return budget - sum(seconds(trial) for trial in trials if trial.state != TrialState.FAIL)
 
     def _run_one(self) -> None:
@@ -158,7 +160,8 @@ class Search:
             raise Interrupted from error
 
     def _check_time(self) -> None:
-        if self.seconds_left(self.study.get_trials(deepcopy=False)) <= 0:
+        has_limit = self.plan.search.budget_seconds is not None
+        if has_limit and self.seconds_left(self.study.get_trials(deepcopy=False)) <= 0:
             raise TrialPruned("the budget is spent")
 
 
