@@ -31,9 +31,20 @@ class Store:
         return self.runs / run_id
 
     def find(self, run_id: str) -> Record | None:
-        """The finished record of a run, or None."""
-        path = self.folder(run_id) / "record.json"
-        return read_record(path) if path.exists() else None
+        """The finished record of a run, or None.
+
+        Raises:
+            HarnessError: the file can't be read as a record of this schema.
+        """
+        path = f"{self.runs}/{run_id}/record.json"  # text: joining Paths is a tenth of a table of 10,000 runs
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return Record.model_validate_json(file.readall())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValidationError) as error:
+            message = f"{path} is not a readable record ({error}); delete its folder and run it again"
+            raise HarnessError(message) from None
 
     def records(self) -> Iterator[Record]:
         """Every finished run, in the order of run_id; superseded ones are left out."""
@@ -50,10 +61,11 @@ class Store:
         ids = [path.parent.name for path in self.runs.glob("*/record.json")]
         found = [run_id for run_id in ids if run_id.startswith(prefix)]
         exact = [run_id for run_id in found if run_id == prefix or len(found) == 1]
-        if not exact:
+        record = self.find(exact[0]) if exact else None
+        if record is None:
             problem = f"{len(found)} runs start with" if found else "no finished run"
             raise SpecError(f"{problem} {prefix!r} in {self.runs}{nearest(prefix, ids)}; `list runs` names them")
-        return read_record(self.folder(exact[0]) / "record.json")
+        return record
 
     @contextmanager
     def writing(self, run_id: str, spec: RunSpec) -> Iterator[Path]:
@@ -96,18 +108,6 @@ class Store:
         while (self.runs / f"{run_id}.{number}").exists():
             number += 1
         return self.runs / f"{run_id}.{number}"
-
-
-def read_record(path: Path) -> Record:
-    """A record from its file.
-
-    Raises:
-        HarnessError: the file can't be read as a record of this schema.
-    """
-    try:
-        return Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise HarnessError(f"{path} is not a readable record ({error}); delete its folder and run it again") from None
 
 
 def write_json(path: Path, data: object) -> None:

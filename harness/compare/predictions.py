@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,7 @@ def reader(store: Store) -> Read:
     places: dict[tuple[str, str], Place | None] = {}
 
     def read(run: Record, split: str) -> Answers | None:
-        path = store.folder(run.run_id) / PREDICTIONS
+        path = f"{store.runs}/{run.run_id}/{PREDICTIONS}"
         table = read_columns(path, ["target", "prediction"])
         if table is None:
             return None
@@ -68,7 +67,7 @@ def reader(store: Store) -> Read:
     return read
 
 
-def find_split(path: Path, split: str) -> Place | None:
+def find_split(path: str, split: str) -> Place | None:
     """The place of a split in a file, where its rows follow each other; None where it has none."""
     table = read_columns(path, ["split", "example_id"])
     splits = table["split"].to_pylist() if table else []
@@ -84,7 +83,7 @@ def answers_at(place: Place, table: Any) -> Answers:
     return Answers(place.example_ids, _to_array(rows["target"]), _to_array(rows["prediction"]))
 
 
-def read_columns(path: Path, names: list[str]) -> Any:
+def read_columns(path: str, names: list[str]) -> Any:
     """Columns of a predictions file as an Arrow table, or None where there is no file.
 
     Raises:
@@ -95,7 +94,8 @@ def read_columns(path: Path, names: list[str]) -> Any:
 
     try:
         # A buffer and one thread: files are small, and this reads one in half the time.
-        return pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(columns=names, use_threads=False)
+        with open(path, "rb", buffering=0) as file:
+            return pq.ParquetFile(pa.BufferReader(file.readall())).read(columns=names, use_threads=False)
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError) as error:
