@@ -56,7 +56,8 @@ class TaskInfo:
 class Context:
     """What ``apply`` may use.
 
-    ``head_names`` are the dotted names of the modules made for the task (not pretrained); every method trains them.
+    ``head_names`` are the dotted names of the modules made for the task (not pretrained, an untrained pooler among
+    them); every method trains them.
     ``total_steps`` is the true number of optimizer steps. ``seed`` is already derived for the purpose "init", and torch
     is seeded with it when ``apply`` is called.
     """

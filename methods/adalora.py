@@ -28,6 +28,7 @@ class AdaLoRA(PeftMethod):
     """
 
     source: ClassVar[str] = "Zhang et al. 2023, https://arxiv.org/abs/2303.10512"
+    version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 2.2e-3
 
     init_rank: int = Field(12, ge=2, description="Rank of each update at the start.")

@@ -32,6 +32,7 @@ class Adapters(Method):
     """
 
     source: ClassVar[str] = "Houlsby et al. 2019, https://arxiv.org/abs/1902.00751"
+    version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 1e-3
 
     placement: Placement = Field("pfeiffer", description="Where in a block.")

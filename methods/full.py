@@ -15,6 +15,7 @@ class FullFineTuning(Method):
     """
 
     source: ClassVar[str] = "Devlin et al. 2019, https://arxiv.org/abs/1810.04805"
+    version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 5e-5
 
     def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:

@@ -19,6 +19,7 @@ class LastLayers(Method):
     """
 
     source: ClassVar[str] = "Lee et al. 2019, https://arxiv.org/abs/1911.03090"
+    version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 5e-5
 
     n_layers: int = Field(2, ge=1, description="Blocks trained, counted from the output; all if the base has fewer.")

@@ -23,6 +23,7 @@ class LoRA(PeftMethod):
     """
 
     source: ClassVar[str] = "Hu et al. 2021, https://arxiv.org/abs/2106.09685"
+    version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 5e-4
 
     rank: int = Field(8, ge=1, description="Rank R of the update: A is (R, in), B is (out, R).")

@@ -28,6 +28,7 @@ class PrefixTuning(PeftMethod):
     """
 
     source: ClassVar[str] = "Li & Liang 2021, https://arxiv.org/abs/2101.00190"
+    version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 1e-2
 
     n_virtual_tokens: int = Field(10, ge=1, description="Length of the prefix.")

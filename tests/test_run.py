@@ -11,13 +11,18 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 from pydantic import ValidationError
+from transformers import AutoModel
 
+from harness.bases.load import load
 from harness.errors import HarnessError, SourceError, SpecError
 from harness.registry import method_names
 from harness.run import run
+from harness.spec import BaseSpec, Formulation
 from harness.store import Store
 from tests.conftest import MakeSpec, Register
+from tests.snapshots import save_snapshot
 
 
 def predictions(results: Path, run_id: str) -> list[dict[str, object]]:
@@ -29,7 +34,8 @@ def test_record_tells_all(make_spec: MakeSpec, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / record.run_id
     assert record.status == "ok"
     assert {"validation/accuracy", "test/accuracy"} == set(record.metrics) == set(record.metrics_last)
-    assert record.params.head == 2 * 32 + 2
+    pooler, classifier = 32 * 32 + 32, 2 * 32 + 2
+    assert record.params.head == pooler + classifier
     assert 0 < record.params.trainable < record.params.total
     assert record.params.stored_bytes == sum(
         file.stat().st_size for file in (folder / "adapter").iterdir() if file.is_file()
@@ -45,6 +51,19 @@ def test_record_tells_all(make_spec: MakeSpec, tmp_path: Path) -> None:
     assert all(row["correct"] == (row["target"] == row["prediction"]) for row in rows)
     assert json.loads((folder / "record.json").read_text())["schema"] == 1
     assert json.loads((folder / "spec.json").read_text()) == record.spec.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("formulation", ["head", "similarity"])
+def test_a_pooler_that_was_never_trained_is_made_for_the_task(formulation: Formulation, tmp_path: Path) -> None:
+    folder = save_snapshot("encoder", tmp_path / "untrained")
+    head = {"classifier"} if formulation == "head" else set()
+    untrained = {"bert.pooler.dense"} if formulation == "head" else set()
+    assert set(load(BaseSpec(name=str(folder)), formulation, 2).head_names) == untrained | head
+    model = AutoModel.from_pretrained(folder)
+    with torch.no_grad():
+        model.pooler.dense.bias[0] = 1e-3
+    model.save_pretrained(folder)
+    assert set(load(BaseSpec(name=str(folder)), formulation, 2).head_names) == head
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "encoder_decoder"])

@@ -38,7 +38,7 @@ HEADS = ("head", "token_head")
 
 @dataclass
 class Base:
-    """A loaded base; ``head_names`` are the modules that the checkpoint lacked, made for the task."""
+    """A loaded base; ``head_names`` are the modules made for the task: what the checkpoint lacked or never trained."""
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
@@ -125,8 +125,21 @@ def _read(
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     new = [*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])]
-    heads = tuple(sorted({key.rpartition(".")[0] for key in new}))
-    return Base(model.eval(), tokenizer, info, heads)
+    heads = {key.rpartition(".")[0] for key in new}
+    if formulation in HEADS:
+        heads |= _untrained_poolers(model)
+    return Base(model.eval(), tokenizer, info, tuple(sorted(heads)))
+
+
+def _untrained_poolers(model: nn.Module) -> set[str]:
+    """Linear layers named pooler whose bias is still the zero of their initialization.
+
+    Sentence encoders average the tokens and carry a pooler that nothing has trained; frozen, it would hand every method
+    a random projection of the first token.
+    """
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    poolers = {name: module for name, module in linear.items() if "pooler" in name.split(".")}
+    return {name for name, module in poolers.items() if module.bias is not None and not module.bias.any()}
 
 
 def reset_heads(model: nn.Module, head_names: tuple[str, ...], seed: int) -> None:
