@@ -16,6 +16,8 @@ TASK = Task(
     ),
     verbalizers=(" no", " yes"),
     descriptions=("The sentences mean different things.", "The sentences mean the same."),
+    likeness=(0.0, 1.0),
     metrics=("accuracy", "f1"),
     hub=glue("mrpc", test="test"),
+    version=2,  # similarity compares the two texts with each other
 )

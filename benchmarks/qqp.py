@@ -16,6 +16,8 @@ TASK = Task(
     ),
     verbalizers=(" no", " yes"),
     descriptions=("The questions ask different things.", "The questions ask the same."),
+    likeness=(0.0, 1.0),
     metrics=("accuracy", "f1"),
     hub=glue("qqp"),
+    version=2,  # similarity compares the two texts with each other
 )

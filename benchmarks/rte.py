@@ -16,6 +16,8 @@ TASK = Task(
     ),
     verbalizers=(" True", " False"),
     descriptions=("The first text implies the second.", "The first text does not imply the second."),
+    likeness=(1.0, 0.0),
     metrics=("accuracy",),
     hub=glue("rte"),
+    version=2,  # similarity compares the two texts with each other
 )

@@ -64,6 +64,7 @@ class Task:
         templates: Prompts for language models with ``{column}`` places; they end where the answer starts.
         verbalizers: Text of each label, in label order, as it continues a template (leading space included).
         descriptions: A phrase for each label, for sentence-embedding models.
+        likeness: How alike a pair's texts are under each label, 0 to 1; only where the labels say that.
         metrics: Names of metrics, the first is primary.
         hub: Where the hub and its mirrors have it.
         asset: Where the package index has it.
@@ -89,6 +90,7 @@ class Task:
     templates: tuple[str, ...] = ()
     verbalizers: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
+    likeness: tuple[float, ...] = ()
     hub: Hub | None = None
     asset: PackageAsset | None = None
     row: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None

@@ -1,25 +1,27 @@
-"""Zero-shot answers of encoders: the nearest label description or choice, or the label's word at a mask."""
+"""Answers of encoders without a head: how alike two texts are, the nearest label or choice, a word at a mask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import mse_loss, normalize
 
 from harness.errors import SpecError
 from harness.evaluation.formulation import Answer, Batch, Row
 from harness.evaluation.head import Head
 from harness.evaluation.prompts import Prompts
-from harness.task import Example
+from harness.registry import make_method
+from harness.task import Example, Target
 
 
 @dataclass
 class Similarity(Head):
     """Cosine of texts embedded as sentence-transformers does it: the mean of their tokens.
 
-    The text is compared with each label's description (classification) or each choice (multiple_choice); of a pair
-    whose likeness is asked for, the one with the other (regression).
+    The two texts of a pair are compared with each other where likeness is asked for (regression, or a task that gives
+    the ``likeness`` of its labels), and only that is trained. Otherwise a text is compared with each label's
+    description (classification) or each choice (multiple_choice).
 
     Source:
         Reimers and Gurevych 2019, section 3, https://arxiv.org/abs/1908.10084
@@ -28,24 +30,42 @@ class Similarity(Head):
     _labels: Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """A number can only be the likeness of two texts."""
+        """A number can only be the likeness of two texts, and only likeness is learned."""
         if self.task.kind == "regression" and len(self.task.text) < 2:
             raise SpecError(f"formulation similarity needs two texts to compare; {self.task.name} has one")
+        if not self._compares_pairs and make_method(self.spec.method).trains:
+            raise SpecError(
+                f"formulation similarity trains two texts' likeness, and {self.task.name} doesn't ask for it; use head"
+            )
+
+    @property
+    def _compares_pairs(self) -> bool:
+        return self.task.kind == "regression" or bool(self.task.likeness)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Nothing is trained in this formulation."""
-        raise SpecError("formulation similarity trains nothing; use method zero_shot")
+        """The squared error of the cosine, mean over the pairs; sentence-transformers calls it CosineSimilarityLoss."""
+        likeness = [self._likeness(row.example.target) for row in batch.rows]
+        cosines = self._cosines(model, batch)
+        return mse_loss(cosines, torch.tensor(likeness, dtype=torch.float32, device=cosines.device))
+
+    def _likeness(self, target: Target) -> float:
+        """What the cosine should be, 0 to 1."""
+        assert isinstance(target, int | float)
+        if self.task.likeness:
+            return self.task.likeness[int(target)]
+        low, high = self.task.value_range
+        return (float(target) - low) / (high - low)
 
     def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:
         """Embed the label descriptions once."""
-        if self.task.kind == "classification":
+        if self.task.kind == "classification" and not self._compares_pairs:
             ids = self.tokenizer(list(self.task.descriptions))["input_ids"]
             rows = [Row(Example(str(n), {}, 0), (sequence,)) for n, sequence in enumerate(ids)]
             self._labels = self._embed(model, self.collate(rows, next(model.parameters()).device))
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Rows of the text, or of the texts that are compared: a pair, or a question and its choices."""
-        if self.task.kind == "classification":
+        if self.task.kind == "classification" and not self._compares_pairs:
             return super().encode(examples)
         rows = []
         for example in examples:
@@ -55,17 +75,29 @@ class Similarity(Head):
         return rows
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
-        """The nearest label or choice with the cosines as scores; or a cosine, 0 to 1 stretched to the task's range."""
+        """The nearest label or choice with the cosines as scores.
+
+        Of a pair the label whose likeness is nearest to the cosine, with the distances below 0 as scores; or the cosine
+        stretched from 0..1 to the task's range.
+        """
+        if self._compares_pairs:
+            return [self._of_pair(cosine) for cosine in self._cosines(model, batch).tolist()]
         vectors = self._embed(model, batch)
         if self._labels is not None:
             return [_nearest(row) for row in (vectors @ self._labels.T).tolist()]
-        answers = []
+        parts = vectors.split([len(row.sequences) for row in batch.rows])
+        return [_nearest((part[1:] @ part[0]).tolist()) for part in parts]
+
+    def _of_pair(self, cosine: float) -> Answer:
+        if self.task.likeness:
+            return _nearest([-abs(cosine - likeness) for likeness in self.task.likeness])
         low, high = self.task.value_range
-        for part in vectors.split([len(row.sequences) for row in batch.rows]):
-            cosines = (part[1:] @ part[0]).tolist()
-            is_number = self.task.kind == "regression"
-            answers.append(Answer(low + cosines[0] * (high - low)) if is_number else _nearest(cosines))
-        return answers
+        return Answer(low + cosine * (high - low))
+
+    def _cosines(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Of each row's two texts: float32, shape (B,)."""
+        vectors = self._embed(model, batch)  # (2B, D)
+        return (vectors[::2] * vectors[1::2]).sum(-1)
 
     def _embed(self, model: nn.Module, batch: Batch) -> Tensor:
         """Unit vectors, float32, shape (B, D)."""
@@ -74,8 +106,8 @@ class Similarity(Head):
         return normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
 
 
-def _nearest(cosines: Sequence[float]) -> Answer:
-    return Answer(max(range(len(cosines)), key=cosines.__getitem__), tuple(cosines))
+def _nearest(scores: Sequence[float]) -> Answer:
+    return Answer(max(range(len(scores)), key=scores.__getitem__), tuple(scores))
 
 
 @dataclass

@@ -19,8 +19,7 @@ def test_options_name_the_same_run() -> None:
 
 @pytest.mark.slow
 def test_contestants_take_the_same_steps(tmp_path: Path) -> None:
-    """LoRA and the last layers once each by both scripts and the harness."""
-    main(short=True, out=tmp_path / "speed.json", only=["lora", "last_layers"])
+    """LoRA by both scripts and the harness."""
+    main(short=True, out=tmp_path / "speed.json", only=["lora"])
     results = json.loads((tmp_path / "speed.json").read_text())
-    for method in ("lora", "last_layers"):
-        assert all(results[method][version]["train_tokens_per_second"] > 0 for version in VERSIONS)
+    assert all(results["lora"][version]["train_tokens_per_second"] > 0 for version in VERSIONS)

@@ -34,8 +34,20 @@ from harness.spec import RunSpec, parse_spec
 from harness.task import Example
 
 
-def adapted(spec: RunSpec, model: nn.Module) -> nn.Module:
-    """The model with the method of the spec, as a user of peft sets it up."""
+def adapted(spec: RunSpec, base: nn.Module) -> nn.Module:
+    """The model with the method of the spec, as a user of peft sets it up.
+
+    minilm's pooler was never trained. peft leaves it frozen; here every contestant trains it, as the harness does, so
+    that accuracies are of the same trained parameters.
+    """
+    model = _with_method(spec, base)
+    for name, parameter in model.named_parameters():
+        if ".pooler." in name:
+            parameter.requires_grad_(True)
+    return model
+
+
+def _with_method(spec: RunSpec, model: nn.Module) -> nn.Module:
     settings = spec.method.settings
     if spec.method.name == "lora":
         layers = ["query", "key", "value", "dense"]

@@ -62,6 +62,9 @@ def test_declaration(name: str) -> None:
     if task.kind == "classification":
         assert len(task.labels) >= 2
         assert len(set(task.verbalizers)) == len(set(task.descriptions)) == len(task.labels)
+    if task.likeness:
+        assert (len(task.likeness), len(task.text)) == (len(task.labels), 2)
+        assert min(task.likeness) == 0 <= max(task.likeness) == 1
     assert all(text.startswith(" ") and text == " " + text.strip() for text in task.verbalizers)
     assert (len(set(task.templates)) >= 2) == (task.kind != "regression")
     assert all(template == template.strip() for template in task.templates)

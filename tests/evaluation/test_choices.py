@@ -1,9 +1,12 @@
 """Encoders on multiple choice and on pairs: against one forward pass per text."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import nn
@@ -13,6 +16,9 @@ from harness.adapted import adapt, load_base
 from harness.errors import SpecError
 from harness.evaluation.formulation import Formulation
 from harness.evaluation.predict import predict
+from harness.record import Record
+from harness.registry import method_names
+from harness.run import run
 from harness.task import Example
 from tests.conftest import MakeSpec
 
@@ -34,8 +40,8 @@ def embedder(snapshots: dict[str, Path], tmp_path: Path) -> str:
     return str(tmp_path / "embedder")
 
 
-def formulation(make_spec: MakeSpec, method: str, task: str, base: str) -> Formulation:
-    spec = identity.resolve(make_spec(method, base={"name": base}, task={"name": task, "path": None}))
+def formulation(make_spec: MakeSpec, method: str, task: str, base: str, name: str | None = None) -> Formulation:
+    spec = identity.resolve(make_spec(method, base={"name": base}, task={"name": task, "path": None}, formulation=name))
     declared, made = registry.task(task), registry.make_method(spec.method)
     return adapt(spec, declared, made, load_base(spec, declared, made), 1).formulation
 
@@ -83,6 +89,62 @@ def test_similarity_of_choices_and_of_pairs(make_spec: MakeSpec, embedder: str) 
     expected = [5 * cosine(pair.fields["sentence1"], pair.fields["sentence2"]) for pair in PAIRS]
     assert [answer.prediction for answer in answers] == pytest.approx(expected, abs=1e-4)
     assert answers[0].prediction == pytest.approx(5.0)
+
+
+@torch.no_grad()
+def test_likeness_that_is_learned(make_spec: MakeSpec, embedder: str) -> None:
+    """Of labels and of numbers, against sentence-transformers's CosineSimilarityLoss worked by hand."""
+    of_labels, of_numbers = (formulation(make_spec, "lora", name, embedder, "similarity") for name in ("rte", "stsb"))
+    model = of_labels.base.model.eval()
+    labelled = [replace(pair, target=target) for pair, target in zip(PAIRS, (0, 1), strict=True)]
+    vectors = [
+        [embed(model, of_labels.tokenizer(text, return_tensors="pt")["input_ids"]) for text in pair.fields.values()]
+        for pair in PAIRS
+    ]
+    cosines = [float(torch.cosine_similarity(*pair, dim=0)) for pair in vectors]
+    for found, pairs, goals in ((of_labels, labelled, (1.0, 0.0)), (of_numbers, PAIRS, (1.0, 0.2))):
+        batch = found.collate(found.encode(pairs), torch.device("cpu"))
+        squares = [(cosine - goal) ** 2 for cosine, goal in zip(cosines, goals, strict=True)]
+        assert float(found.loss(found.base.model, batch)) == pytest.approx(sum(squares) / 2, abs=1e-5)
+    answers = predict(model, of_labels, of_labels.encode(labelled))
+    assert [answer.prediction for answer in answers] == [int(cosine < 0.5) for cosine in cosines]
+    assert [answer.scores for answer in answers] == [pytest.approx((c - 1, -abs(c)), abs=1e-5) for c in cosines]
+
+
+def test_similarity_trains_likeness_alone(make_spec: MakeSpec, embedder: str) -> None:
+    for task in ("sst2", "openbookqa", "qnli"):
+        with pytest.raises(SpecError, match="use head"):
+            formulation(make_spec, "lora", task, embedder, "similarity")
+
+
+@pytest.fixture
+def likeness(make_spec: MakeSpec, embedder: str, tmp_path: Path) -> Callable[..., Record]:
+    """A run on pairs that are alike where they are equal."""
+    texts = ["the film is good", "a dull plot", "great !", "one cast", "bad", "fine film"]
+    pairs = [{"sentence1": a, "sentence2": b, "label": int(a != b)} for a in texts for b in (a, *texts)]
+    (tmp_path / "pairs").mkdir()
+    for index, split in enumerate(("train", "validation")):
+        rows = [{**pair, "sentence1": pair["sentence1"] + " ." * index} for pair in pairs]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "pairs" / f"{split}.parquet")
+    task = {"name": "rte", "path": str(tmp_path / "pairs")}
+
+    def train(method: str, **training: float) -> Record:
+        spec = make_spec(method, base={"name": embedder}, task=task, formulation="similarity", training=training)
+        return run(spec, tmp_path)
+
+    return train
+
+
+@pytest.mark.parametrize("method", [name for name in method_names() if name != "zero_shot"])
+def test_every_method_trains_likeness(method: str, likeness: Callable[..., Record]) -> None:
+    record = likeness(method, max_steps=4)
+    assert record.status == "ok", record.reason
+    assert record.params.head == 0
+
+
+def test_likeness_is_learned(likeness: Callable[..., Record]) -> None:
+    losses = [point["train_loss"] for point in likeness("full", epochs=12, learning_rate=3e-3).curve]
+    assert losses[-1] < 0.6 * losses[0]
 
 
 @pytest.mark.parametrize(
