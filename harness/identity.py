@@ -81,8 +81,11 @@ def skip_reason(resolved: RunSpec) -> str | None:
     task = registry.task(resolved.task.name)
     if base.kind == "encoder" and resolved.formulation in ("likelihood", "generation"):
         return f"{resolved.base.name} is an encoder: it has no language-model head for {resolved.formulation}"
-    info = TaskInfo(kind=task.kind, formulation=resolved.formulation, n_labels=len(task.labels))
-    return registry.make_method(resolved.method).skip(base, info)
+    method = registry.make_method(resolved.method)
+    learns = resolved.formulation != "mask" and (resolved.formulation != "similarity" or task.asks_likeness)
+    if method.trains and not learns:
+        return f"{resolved.formulation} trains nothing but the likeness of two texts, which {task.name} doesn't ask for"
+    return method.skip(base, TaskInfo(task.kind, resolved.formulation, len(task.labels)))
 
 
 def fingerprint(task: TaskSpec, seed: int) -> str:

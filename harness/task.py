@@ -104,6 +104,11 @@ class Task:
     overlaps: tuple[str, ...] = ()
     version: int = 1
 
+    @property
+    def asks_likeness(self) -> bool:
+        """Whether the answer says how alike two texts are."""
+        return self.kind == "regression" or bool(self.likeness)
+
 
 @dataclass(frozen=True)
 class Splits:

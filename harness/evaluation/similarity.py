@@ -11,7 +11,6 @@ from harness.errors import SpecError
 from harness.evaluation.formulation import Answer, Batch, Row
 from harness.evaluation.head import Head
 from harness.evaluation.prompts import Prompts
-from harness.registry import make_method
 from harness.task import Example, Target
 
 
@@ -30,17 +29,9 @@ class Similarity(Head):
     _labels: Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """A number can only be the likeness of two texts, and only likeness is learned."""
+        """A number can only be the likeness of two texts."""
         if self.task.kind == "regression" and len(self.task.text) < 2:
             raise SpecError(f"formulation similarity needs two texts to compare; {self.task.name} has one")
-        if not self._compares_pairs and make_method(self.spec.method).trains:
-            raise SpecError(
-                f"formulation similarity trains two texts' likeness, and {self.task.name} doesn't ask for it; use head"
-            )
-
-    @property
-    def _compares_pairs(self) -> bool:
-        return self.task.kind == "regression" or bool(self.task.likeness)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The squared error of the cosine, mean over the pairs; sentence-transformers calls it CosineSimilarityLoss."""
@@ -58,14 +49,14 @@ class Similarity(Head):
 
     def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:
         """Embed the label descriptions once."""
-        if self.task.kind == "classification" and not self._compares_pairs:
+        if self.task.kind == "classification" and not self.task.asks_likeness:
             ids = self.tokenizer(list(self.task.descriptions))["input_ids"]
             rows = [Row(Example(str(n), {}, 0), (sequence,)) for n, sequence in enumerate(ids)]
             self._labels = self._embed(model, self.collate(rows, next(model.parameters()).device))
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Rows of the text, or of the texts that are compared: a pair, or a question and its choices."""
-        if self.task.kind == "classification" and not self._compares_pairs:
+        if self.task.kind == "classification" and not self.task.asks_likeness:
             return super().encode(examples)
         rows = []
         for example in examples:
@@ -80,7 +71,7 @@ class Similarity(Head):
         Of a pair the label whose likeness is nearest to the cosine, with the distances below 0 as scores; or the cosine
         stretched from 0..1 to the task's range.
         """
-        if self._compares_pairs:
+        if self.task.asks_likeness:
             return [self._of_pair(cosine) for cosine in self._cosines(model, batch).tolist()]
         vectors = self._embed(model, batch)
         if self._labels is not None:
