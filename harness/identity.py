@@ -82,9 +82,10 @@ def skip_reason(resolved: RunSpec) -> str | None:
     if base.kind == "encoder" and resolved.formulation in ("likelihood", "generation"):
         return f"{resolved.base.name} is an encoder: it has no language-model head for {resolved.formulation}"
     method = registry.make_method(resolved.method)
-    learns = resolved.formulation != "mask" and (resolved.formulation != "similarity" or task.asks_likeness)
-    if method.trains and not learns:
-        return f"{resolved.formulation} trains nothing but the likeness of two texts, which {task.name} doesn't ask for"
+    if method.trains and resolved.formulation == "mask":
+        return "mask trains nothing: it answers with the base as it is"
+    if method.trains and resolved.formulation == "similarity" and not task.asks_likeness:
+        return f"similarity trains nothing but the likeness of two texts, which {task.name} doesn't ask for"
     return method.skip(base, TaskInfo(task.kind, resolved.formulation, len(task.labels)))
 
 
