@@ -48,7 +48,7 @@ def adapt(spec: RunSpec, task: Task, method: Method, base: Base, total_steps: in
         enable: Any = model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
     if spec.training.cache_trunk and method.trains:
-        cache_trunk(model, base)
+        base.n_cached_blocks = cache_trunk(model, base)
     return Adapted(model, base, formulation)
 
 

@@ -45,6 +45,8 @@ class Base:
     info: BaseInfo
     head_names: tuple[str, ...]
     features: Features = field(default_factory=Features)
+    n_cached_blocks: int = 0
+    """Blocks whose output is read from ``features`` where it is known."""
 
 
 def load(

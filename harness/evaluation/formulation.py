@@ -1,7 +1,9 @@
 """What every formulation shares: rows, batches of similar length, predictions in the order of the examples."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -12,6 +14,8 @@ from harness.bases.load import Base
 from harness.spec import RunSpec
 from harness.task import Example, Task
 
+PASS_TOKENS = 64
+"""What one more pass through a model costs on a processor beside its tokens, in tokens: weights are read again."""
 IGNORED = -100
 """Target of a position that is not learned, as torch's cross-entropy has it."""
 
@@ -99,9 +103,18 @@ class Formulation(ABC):
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
         """A batch of rows on the model's device."""
 
+    def size(self, row: Row) -> int:
+        """Tokens that a row takes in a batch to be answered, by which similar rows are put together."""
+        return row.length
+
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The task loss, a scalar: mean over the examples of the batch."""
+
+    @contextmanager
+    def answering(self, model: nn.Module, rows: Sequence[Row]) -> Iterator[None]:
+        """Held while these rows are answered in batches: what all of them need is computed at its beginning."""
+        yield
 
     @abstractmethod
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
@@ -126,8 +139,21 @@ def pad(
     return ids.to(device), mask.to(device)
 
 
-def by_length(rows: Sequence[Row], batch_size: int) -> Iterator[list[int]]:
-    """Indices of rows in batches of similar length, longest first, so that memory runs out at once or never."""
-    order = sorted(range(len(rows)), key=lambda index: (-rows[index].length, index))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+def by_size(sizes: Sequence[int], batch_size: int, max_padding: float = math.inf) -> Iterator[list[int]]:
+    """Indices of rows in batches of similar size, largest first, so that memory runs out at once or never.
+
+    Args:
+        sizes: Tokens of each row.
+        batch_size: Rows of a batch at most.
+        max_padding: A batch ends before it holds more padding than this, in tokens.
+    """
+    batch: list[int] = []
+    padding = 0
+    for index in sorted(range(len(sizes)), key=lambda index: (-sizes[index], index)):
+        padding += sizes[batch[0]] - sizes[index] if batch else 0
+        if len(batch) == batch_size or padding > max_padding:
+            yield batch
+            batch, padding = [], 0
+        batch.append(index)
+    if batch:
+        yield batch

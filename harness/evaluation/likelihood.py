@@ -10,6 +10,16 @@ from torch import Tensor, nn
 
 from harness.evaluation.formulation import Answer, Batch, Formulation, Row, Span, pad
 from harness.evaluation.prompts import CONTENT_FREE, Prompts
+from harness.evaluation.token_tree import (
+    Read,
+    Start,
+    compute_start,
+    count_common,
+    logits_of,
+    only_read_at,
+    takes_trees,
+    tree,
+)
 from harness.method import Scoring
 from harness.task import Example
 
@@ -25,6 +35,7 @@ class Likelihood(Formulation):
     scoring: Scoring = field(default_factory=Scoring)
     prompts: Prompts = field(init=False)
     _biases: dict[tuple[str, ...], tuple[float, ...]] = field(default_factory=dict, init=False)
+    _start: Start | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Prompts of the task for this base."""
@@ -106,6 +117,28 @@ class Likelihood(Formulation):
         answers = [[start, *span.token_ids[:-1]] for row in rows for span in row.spans]
         return pad(answers, self.tokenizer.pad_token_id, device)[0]
 
+    def size(self, row: Row) -> int:
+        """Tokens of the row's choices, what they share counted once."""
+        return len(tree(row.sequences).ids) if self.base.info.kind == "decoder" else row.length
+
+    @contextmanager
+    def answering(self, model: nn.Module, rows: Sequence[Row]) -> Iterator[None]:
+        """Compute once what all prompts begin with, such as few-shot examples."""
+        ids = self._common_start(rows)
+        self._start = compute_start(model, ids) if ids and self._takes_trees(model) else None
+        try:
+            yield
+        finally:
+            self._start = None
+
+    def _common_start(self, rows: Sequence[Row]) -> list[int]:
+        """Tokens that all rows begin with and none of them reads; none where they save less than a tenth."""
+        sequences = [sequence for row in rows for sequence in row.sequences]
+        first_read = min((span.start for row in rows for span in row.spans), default=0)
+        n_common = min(count_common(sequences), first_read) if sequences else 0
+        is_little = 10 * n_common * (len(rows) - 1) < sum(map(self.size, rows))
+        return [] if is_little else list(sequences[0][:n_common])
+
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Negative log-likelihood of the right choice: mean over its tokens, then over the examples."""
         losses = [-scores.sum() / len(scores) for row in self._log_probs(model, batch) for scores in row]
@@ -124,24 +157,38 @@ class Likelihood(Formulation):
 
     def _log_probs(self, model: nn.Module, batch: Batch) -> list[list[Tensor]]:
         """Log-probability of every token of every span, by row: float32, shape (tokens of the span,)."""
-        rows: list[int] = []
-        columns: list[int] = []
+        reads: list[Read] = []
         tokens: list[int] = []
         sizes: list[int] = []
         first = 0
         for row in batch.rows:
             for span in row.spans:
                 sizes.append(len(span.token_ids))
-                rows += [first + span.sequence] * len(span.token_ids)
-                columns += range(span.start, span.start + len(span.token_ids))
+                reads += [(first + span.sequence, span.start + n) for n in range(len(span.token_ids))]
                 tokens += span.token_ids
             first += len(row.sequences)
-        with _only_read_at(model, rows, columns):
-            logits = model(**batch.inputs).logits  # (N, V), N tokens of all spans
-        read = torch.log_softmax(logits.float(), dim=-1)
+        read = torch.log_softmax(self._logits(model, batch, reads).float(), dim=-1)
         values = read[torch.arange(len(tokens)), tokens]
         pieces = iter(values.split(sizes))
         return [[next(pieces) for _ in row.spans] for row in batch.rows]
+
+    def _logits(self, model: nn.Module, batch: Batch, reads: list[Read]) -> Tensor:
+        """Logits at every read, shape (N, V); what sequences share is computed once where that is cheaper."""
+        if not torch.is_grad_enabled() and self._takes_trees(model):
+            groups = [row.sequences for row in batch.rows]
+            sequences = [sequence for group in groups for sequence in group]
+            start = self._start
+            if start and not start.begins(sequences, min(position for _, position in reads)):
+                start = None
+            if start or len(sequences) > len(groups):
+                return logits_of(model, groups, reads, self.tokenizer.pad_token_id, start)
+        with only_read_at(model, reads):
+            logits: Tensor = model(**batch.inputs).logits
+        return logits
+
+    def _takes_trees(self, model: nn.Module) -> bool:
+        """Not where frozen blocks are read from the cache: then what sequences share costs little anyway."""
+        return self.base.info.kind == "decoder" and not self.base.n_cached_blocks and takes_trees(model)
 
     def _normalize(self, scores: list[float], choices: tuple[str, ...]) -> list[float]:
         """Per character of the choice, as lm-evaluation-harness's acc_norm, or as they are."""
@@ -178,17 +225,3 @@ class Likelihood(Formulation):
         if self.scoring.calibration == "contextual":
             values = torch.log_softmax(values, dim=-1)
         return tuple((torch.logsumexp(values, dim=0) - torch.log(torch.tensor(float(len(rows))))).tolist())
-
-
-@contextmanager
-def _only_read_at(model: nn.Module, rows: list[int], columns: list[int]) -> Iterator[None]:
-    """Let the language-model head see the hidden states of some tokens only: its logits have shape (N, V) then.
-
-    A vocabulary is far wider than a hidden state, so logits of tokens that nobody reads cost time and memory.
-    """
-    head: nn.Module = model.get_output_embeddings()  # type: ignore[operator]
-    hook = head.register_forward_pre_hook(lambda _, args: (args[0][rows, columns],))
-    try:
-        yield
-    finally:
-        hook.remove()

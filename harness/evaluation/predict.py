@@ -1,5 +1,6 @@
 """Answers to all examples of a split, and what they are worth."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.evaluation.formulation import Answer, Formulation, Row, by_length
+from harness.evaluation.formulation import PASS_TOKENS, Answer, Formulation, Row, by_size
 from harness.measure.hardware import autocast
 from harness.metrics import compute
 from harness.task import Task
@@ -25,11 +26,14 @@ def predict(
     model.eval()
     device = next(model.parameters()).device
     answers: dict[int, Answer] = {}
-    for indices in by_length(rows, formulation.spec.evaluation.batch_size):
-        batch = formulation.collate([rows[index] for index in indices], device)
-        with autocast(device, formulation.spec.training.precision):
+    sizes = [formulation.size(row) for row in rows]
+    max_padding = PASS_TOKENS if device.type == "cpu" else math.inf
+    batches = by_size(sizes, formulation.spec.evaluation.batch_size, max_padding)
+    with autocast(device, formulation.spec.training.precision), formulation.answering(model, rows):
+        for indices in batches:
+            batch = formulation.collate([rows[index] for index in indices], device)
             answers.update(zip(indices, formulation.answer(model, batch), strict=True))
-        advance(len(indices))
+            advance(len(indices))
     return [answers[index] for index in range(len(rows))]
 
 

@@ -73,7 +73,7 @@ class _Trunk:
         for module in self.frozen:
             module.eval()
         self.keys, self.known = None, None
-        if inputs.get("past_key_values") is not None or inputs.get("input_ids") is None:
+        if inputs.get("past_key_values") is not None or inputs.get("use_cache") or inputs.get("input_ids") is None:
             return
         ids, mask = inputs["input_ids"].cpu(), inputs["attention_mask"].cpu()
         self.lengths = mask.sum(1).tolist()

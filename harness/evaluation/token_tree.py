@@ -1,0 +1,146 @@
+"""Logits of sequences that begin alike: what several share is computed once."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+Read = tuple[int, int]
+"""A sequence, and the position in it whose logits are wanted: those of the token after it."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Sequences packed into one: each token once for all that agree up to it, after the token before it."""
+
+    ids: list[int]
+    depths: list[int]
+    paths: list[list[int]]
+    """Of each sequence, where its tokens stand in ``ids``."""
+
+
+def tree(sequences: Sequence[Sequence[int]]) -> Tree:
+    """Pack the sequences of a prompt with its choices."""
+    made = Tree([], [], [])
+    places: dict[tuple[int, int], int] = {}
+    for sequence in sequences:
+        path: list[int] = []
+        for depth, token in enumerate(sequence):
+            key = (path[-1] if path else -1, token)
+            if key not in places:
+                places[key] = len(made.ids)
+                made.ids.append(token)
+                made.depths.append(depth)
+            path.append(places[key])
+        made.paths.append(path)
+    return made
+
+
+@dataclass(frozen=True)
+class Start:
+    """Tokens that many sequences begin with, and their keys and values, batch size 1."""
+
+    ids: list[int]
+    states: DynamicCache
+
+    def begins(self, sequences: Sequence[Sequence[int]], first_read: int) -> bool:
+        """Whether all sequences begin so and nothing is read in it."""
+        n = len(self.ids)
+        return first_read >= n and all(sequence[:n] == self.ids for sequence in sequences)
+
+
+def compute_start(model: nn.Module, ids: list[int]) -> Start:
+    """Run a model on the tokens alone."""
+    inputs = torch.tensor([ids], device=next(model.parameters()).device)
+    with only_read_at(model, []):
+        output = model(input_ids=inputs, attention_mask=torch.ones_like(inputs), use_cache=True)
+    return Start(ids, output.past_key_values)
+
+
+def count_common(sequences: Sequence[Sequence[int]]) -> int:
+    """Tokens that all sequences begin with."""
+    shortest = min(map(len, sequences))
+    differ = (n for n in range(shortest) if any(s[n] != sequences[0][n] for s in sequences))
+    return next(differ, shortest)
+
+
+def takes_trees(model: nn.Module) -> bool:
+    """Whether a decoder can be told the position of every token and which tokens it sees.
+
+    Not those with sliding windows, recurrent states or positions of their own, nor under peft's prefixes, which come as
+    past keys and values.
+    """
+    if any(config.is_prompt_learning for config in getattr(model, "peft_config", {}).values()):
+        return False
+    wrapped: Any = model
+    base = wrapped.get_base_model() if hasattr(model, "get_base_model") else wrapped
+    config, taken = base.config, inspect.signature(base.forward).parameters
+    layers = DynamicCache(config=config)
+    return (
+        {"position_ids", "past_key_values"} <= taken.keys()
+        and config._attn_implementation.startswith("sdpa")
+        and not getattr(config, "alibi", False)
+        and not any((*layers.is_sliding, *layers.is_linear))
+    )
+
+
+def logits_of(
+    model: nn.Module, groups: Sequence[Sequence[Sequence[int]]], reads: Sequence[Read], pad_id: int, start: Start | None
+) -> Tensor:
+    """Logits at every read, in their order: shape (N, V), N the number of reads.
+
+    Args:
+        groups: Token ids of the sequences of each group; every group becomes a tree, all of them one batch.
+        start: What all of them begin with.
+    """
+    n_start = len(start.ids) if start else 0
+    trees = [tree([sequence[n_start:] for sequence in group]) for group in groups]
+    paths = [(row, path) for row, packed in enumerate(trees) for path in packed.paths]
+    places = [(paths[sequence][0], paths[sequence][1][position - n_start]) for sequence, position in reads]
+    index_of = {place: index for index, place in enumerate(dict.fromkeys(places))}
+    states = deepcopy(start.states) if start else None
+    if states:
+        states.batch_repeat_interleave(len(trees))
+    with only_read_at(model, list(index_of)):
+        inputs = _inputs(trees, n_start, pad_id, next(model.parameters()).device)
+        logits: Tensor = model(**inputs, past_key_values=states, use_cache=states is not None).logits
+    return logits[[index_of[place] for place in places]]
+
+
+def _inputs(trees: list[Tree], n_start: int, pad_id: int, device: torch.device) -> dict[str, Tensor]:
+    """Token ids and positions, shape (B, T), and which tokens each one sees, shape (B, 1, T, start + T)."""
+    shape = (len(trees), max(len(packed.ids) for packed in trees))
+    ids, positions = np.full(shape, pad_id), np.zeros(shape, dtype=np.int64)
+    sees = np.zeros((*shape, n_start + shape[1]), dtype=bool)
+    sees[:, :, :n_start] = True
+    own = sees[:, :, n_start:]
+    own[:, range(shape[1]), range(shape[1])] = True  # padding too: what sees nothing becomes not a number
+    for row, packed in enumerate(trees):
+        ids[row, : len(packed.ids)] = packed.ids
+        positions[row, : len(packed.ids)] = np.add(packed.depths, n_start)
+        for path in packed.paths:
+            own[row][np.ix_(path, path)] |= np.tri(len(path), dtype=bool)
+    arrays = {"input_ids": ids, "position_ids": positions, "attention_mask": sees[:, None]}
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+@contextmanager
+def only_read_at(model: nn.Module, places: Sequence[tuple[int, int]]) -> Iterator[None]:
+    """Let a language-model head see the hidden states at some (row, column) only: its logits have shape (N, V) then.
+
+    A vocabulary is far wider than a hidden state, so logits of tokens that nobody reads cost time and memory.
+    """
+    head: nn.Module = model.get_output_embeddings()  # type: ignore[operator]
+    rows, columns = [row for row, _ in places], [column for _, column in places]
+    hook = head.register_forward_pre_hook(lambda _, args: (args[0][rows, columns],))
+    try:
+        yield
+    finally:
+        hook.remove()
