@@ -18,24 +18,35 @@ from harness.task import Example
 from tests.bench.contestants import sentences
 
 BATCH_SIZES = (8, 16, 32, 64)
+CASES = {
+    "one token per choice": (None, 0, 300),
+    "several tokens per choice": ("openbookqa", 0, 100),
+    "four shots": (None, 4, 80),
+}
+"""Task (None: the sentences that everything else is raced on), examples in the prompt, questions asked."""
 
 
 def scoring(short: bool) -> dict[str, Any]:
-    """Seconds of both, taking turns in one process, in the same compute type; how far apart their scores are."""
+    """Each case: seconds of both, taking turns in one process, and how far apart their scores are."""
     keep_large_buffers()
-    n_test = 16 if short else 872
+    return {name: _case(*case, short) for name, case in CASES.items()}
+
+
+def _case(task_name: str | None, n_shots: int, n_test: int, short: bool) -> dict[str, Any]:
     given = {
         "base": {"name": "smollm2-135m"},
-        "task": {"name": sentences(), "test_limit": n_test},
-        "method": {"name": "zero_shot"},
+        "task": {"name": task_name or sentences(), "test_limit": 4 if short else n_test},
+        "method": {"name": "zero_shot", "n_shots": n_shots},
     }
     spec = resolve(parse_spec(given))
     task, method = registry.task(spec.task.name), registry.make_method(spec.method)
     base = load_base(spec, task, method)
     formulation = adapt(spec, task, method, base, 0).formulation
     assert isinstance(formulation, Likelihood)
-    tested = data.load(task, spec.task, 0)[0].test
-    theirs = {size: _lm_eval(formulation, tested[:64], size)[0] for size in ((8,) if short else BATCH_SIZES)}
+    splits = data.load(task, spec.task, spec.seed)[0]
+    tested = splits.test
+    formulation.prepare(base.model, splits.train)
+    theirs = {size: _lm_eval(formulation, tested[:32], size)[0] for size in ((8,) if short else BATCH_SIZES)}
     best = min(theirs, key=theirs.__getitem__)
     seconds: dict[str, list[float]] = {"harness": [], "lm-evaluation-harness": []}
     for _ in range(1 if short else 2):

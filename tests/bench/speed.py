@@ -4,16 +4,17 @@ Every contestant is a process of its own, and they take turns: the machine's dri
 as JSON with the hardware: training and evaluation in real tokens per second, the whole command, peak memory, accuracy;
 then the ratios of the medians, with the lowest and highest ratio of one turn.
 
-``--short`` runs each contestant once on few examples and checks what they compute, not how fast.
+``--size`` says on how many sentences: "usual" ends within 20 minutes on two cores, "whole" (all methods on three
+seeds) takes about an hour, "short" runs each contestant once and checks what they compute, not how fast.
 """
 
 import argparse
 import json
 import os
 import platform
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -32,31 +33,44 @@ HIGHER = {"train_tokens_per_second": True, "eval_tokens_per_second": True, "comm
 """What is compared, and whether more is better."""
 
 
+EPOCHS = {"lora": 1, "full": 1, "prefix": 1, "last_layers": 5}
+"""The methods that are raced, and how long they train."""
+
+
 @dataclass(frozen=True)
-class Race:
-    """A method and how long it trains."""
+class Size:
+    """Sentences to train on and to test on, and seeds of LoRA and of every other method."""
 
-    method: str
-    epochs: int = 1
-    seeds: int = 3
+    n_train: int
+    n_test: int
+    lora_seeds: int
+    seeds: int
 
-
-RACES = (Race("lora"), Race("full", seeds=1), Race("prefix", seeds=1), Race("last_layers", epochs=5, seeds=1))
-
-
-def spec_of(entry: Race, seed: int, short: bool) -> RunSpec:
-    """2,000 sentences to train on and 872 to test on; a few where it is short."""
-    n_train, n_test = (96, 32) if short else (2000, 872)
-    task = {"name": sentences(), "train_limit": n_train, "validation_limit": 32, "test_limit": n_test}
-    training = {"epochs": 2 if short and entry.epochs > 1 else entry.epochs}
-    return resolve(parse_spec({"task": task, "method": {"name": entry.method}, "training": training, "seed": seed}))
+    def seeds_of(self, method: str) -> int:
+        """How often a method is raced."""
+        return self.lora_seeds if method == "lora" else self.seeds
 
 
-def turns(entry: Race, short: bool) -> Iterator[dict[str, Measures]]:
+SIZES = {"short": Size(96, 32, 1, 1), "usual": Size(1000, 436, 3, 1), "whole": Size(2000, 872, 3, 3)}
+
+
+def spec_of(method: str, seed: int, size: Size) -> RunSpec:
+    """What every contestant computes."""
+    task = {
+        "name": sentences(),
+        "train_limit": size.n_train,
+        "validation_limit": 32,
+        "test_limit": size.n_test,
+    }
+    training = {"epochs": EPOCHS[method]}
+    return resolve(parse_spec({"task": task, "method": {"name": method}, "training": training, "seed": seed}))
+
+
+def turns(method: str, size: Size) -> Iterator[dict[str, Measures]]:
     """For each seed, every contestant once; who begins changes."""
-    for seed in range(1 if short else entry.seeds):
+    for seed in range(size.seeds_of(method)):
         order = VERSIONS[seed % 3 :] + VERSIONS[: seed % 3]
-        spec = spec_of(entry, seed, short)
+        spec = spec_of(method, seed, size)
         yield {version: race(spec, version) for version in order}
 
 
@@ -118,30 +132,33 @@ def check(found: list[dict[str, Measures]]) -> None:
         assert all(0 <= measures["accuracy"] <= 1 for measures in turn.values()), turn
 
 
-def main(short: bool, out: Path | None, only: list[str]) -> None:
-    """Race, print, keep."""
+def main(size: str, out: Path | None, only: list[str]) -> None:
+    """Race, print, keep after each part."""
     console = Console(width=120)
     results: dict[str, Any] = json.loads(out.read_text()) if out and out.is_file() else {}
-    results |= {"hardware": hardware(), "task": sentences()}
-    for entry in RACES:
-        if not only or entry.method in only:
-            found = list(turns(entry, short))
-            check(found)
-            results[entry.method] = compare(found)
-            show(f"{entry.method}, {entry.epochs} epochs of {sentences()}", results[entry.method], console)
-    for name, measure in (("zero-shot scoring", scoring), ("12 runs in one worker", many_runs)):
-        if not only or name.split()[0] in only:
-            results[name] = measure(short)
-            console.print(name, results[name])
-    if out:
-        out.write_text(json.dumps(results, indent=1) + "\n")
+    parts = {method: partial(race_method, method, SIZES[size], console) for method in EPOCHS}
+    parts |= {"zero-shot": partial(scoring, size == "short"), "12-runs": partial(many_runs, size == "short")}
+    for name, measure in parts.items():
+        if not only or name in only:
+            results[name] = measure() | {"hardware": hardware(), "size": size, "sentences": sentences()}
+            console.print(name, results[name]) if name not in EPOCHS else None
+            if out:
+                out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def race_method(method: str, size: Size, console: Console) -> dict[str, Any]:
+    """A method by all contestants."""
+    found = list(turns(method, size))
+    check(found)
+    result = compare(found)
+    show(f"{method}, {EPOCHS[method]} epochs of {size.n_train:,} {sentences()}", result, console)
+    return result
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="few examples, once: checks results, not times")
+    parser.add_argument("--size", choices=SIZES, default="usual", help="on how many sentences")
     parser.add_argument("--out", type=Path, help="where the JSON goes; parts not raced now stay as they are there")
-    parser.add_argument("--only", nargs="*", default=[], help="methods, 'zero-shot' or '12'")
+    parser.add_argument("--only", nargs="*", default=[], help="methods, 'zero-shot' or '12-runs'")
     options = parser.parse_args()
-    main(options.short, options.out, options.only)
-    sys.exit(0)
+    main(options.size, options.out, options.only)
