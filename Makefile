@@ -17,7 +17,7 @@ test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"
 
 bench: $(INSTALLED)
-	$(BIN)/python -m harness fetch minilm smollm2-135m rotten_tomatoes
+	$(BIN)/python -m harness fetch minilm smollm2-135m rotten_tomatoes openbookqa
 	$(BIN)/python -m tests.bench.speed --out results/tables/speed.json
 
 lint: $(INSTALLED)

@@ -13,7 +13,6 @@ from harness.evaluation.prompts import CONTENT_FREE, Prompts
 from harness.evaluation.token_tree import (
     Read,
     Start,
-    compute_start,
     count_common,
     logits_of,
     only_read_at,
@@ -125,7 +124,7 @@ class Likelihood(Formulation):
     def answering(self, model: nn.Module, rows: Sequence[Row]) -> Iterator[None]:
         """Compute once what all prompts begin with, such as few-shot examples."""
         ids = self._common_start(rows)
-        self._start = compute_start(model, ids) if ids and self._takes_trees(model) else None
+        self._start = Start(model, ids) if ids and self._takes_trees(model) else None
         try:
             yield
         finally:
@@ -134,10 +133,11 @@ class Likelihood(Formulation):
     def _common_start(self, rows: Sequence[Row]) -> list[int]:
         """Tokens that all rows begin with and none of them reads; none where they save less than a tenth."""
         sequences = [sequence for row in rows for sequence in row.sequences]
-        first_read = min((span.start for row in rows for span in row.spans), default=0)
-        n_common = min(count_common(sequences), first_read) if sequences else 0
-        is_little = 10 * n_common * (len(rows) - 1) < sum(map(self.size, rows))
-        return [] if is_little else list(sequences[0][:n_common])
+        if not sequences:
+            return []
+        n_common = min(count_common(sequences), *(span.start for row in rows for span in row.spans))
+        saves_little = 10 * n_common * (len(rows) - 1) < sum(map(self.size, rows))
+        return [] if saves_little else list(sequences[0][:n_common])
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Negative log-likelihood of the right choice: mean over its tokens, then over the examples."""

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,25 +42,32 @@ def tree(sequences: Sequence[Sequence[int]]) -> Tree:
     return made
 
 
-@dataclass(frozen=True)
-class Start:
-    """Tokens that many sequences begin with, and their keys and values, batch size 1."""
+class Start(DynamicCache):
+    """Keys and values of tokens that many sequences begin with, of batch size 1; every batch goes on from them.
 
-    ids: list[int]
-    states: DynamicCache
+    Nothing is added to them: what a batch adds is given to its own attention and forgotten, layer by layer.
+    """
+
+    def __init__(self, model: nn.Module, ids: list[int]) -> None:
+        """Run a model on the tokens."""
+        super().__init__()
+        self.ids = ids
+        inputs = torch.tensor([ids], device=next(model.parameters()).device)
+        with only_read_at(model, []):
+            output = model(input_ids=inputs, attention_mask=torch.ones_like(inputs), use_cache=True)
+        self.layers = output.past_key_values.layers
+
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Keys and values of the start, then those of a batch: shape (B, H, start + T, D)."""
+        layer, n_rows = self.layers[layer_idx], len(key_states)
+        pairs = ((layer.keys, key_states), (layer.values, value_states))
+        keys, values = (torch.cat([before.expand(n_rows, -1, -1, -1), new], dim=2) for before, new in pairs)
+        return keys, values
 
     def begins(self, sequences: Sequence[Sequence[int]], first_read: int) -> bool:
         """Whether all sequences begin so and nothing is read in it."""
         n = len(self.ids)
         return first_read >= n and all(sequence[:n] == self.ids for sequence in sequences)
-
-
-def compute_start(model: nn.Module, ids: list[int]) -> Start:
-    """Run a model on the tokens alone."""
-    inputs = torch.tensor([ids], device=next(model.parameters()).device)
-    with only_read_at(model, []):
-        output = model(input_ids=inputs, attention_mask=torch.ones_like(inputs), use_cache=True)
-    return Start(ids, output.past_key_values)
 
 
 def count_common(sequences: Sequence[Sequence[int]]) -> int:
@@ -105,12 +111,9 @@ def logits_of(
     paths = [(row, path) for row, packed in enumerate(trees) for path in packed.paths]
     places = [(paths[sequence][0], paths[sequence][1][position - n_start]) for sequence, position in reads]
     index_of = {place: index for index, place in enumerate(dict.fromkeys(places))}
-    states = deepcopy(start.states) if start else None
-    if states:
-        states.batch_repeat_interleave(len(trees))
     with only_read_at(model, list(index_of)):
         inputs = _inputs(trees, n_start, pad_id, next(model.parameters()).device)
-        logits: Tensor = model(**inputs, past_key_values=states, use_cache=states is not None).logits
+        logits: Tensor = model(**inputs, past_key_values=start, use_cache=start is not None).logits
     return logits[[index_of[place] for place in places]]
 
 

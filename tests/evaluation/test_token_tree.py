@@ -12,7 +12,7 @@ from harness.adapted import adapt, load_base
 from harness.evaluation import likelihood
 from harness.evaluation.formulation import by_size
 from harness.evaluation.predict import predict
-from harness.evaluation.token_tree import Read, Tree, compute_start, count_common, logits_of, takes_trees, tree
+from harness.evaluation.token_tree import Read, Start, Tree, count_common, logits_of, takes_trees, tree
 from harness.method import Scoring
 from harness.task import Example
 from tests.conftest import MakeSpec
@@ -29,11 +29,11 @@ SMALL = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-START = [5, 6, 7, 8]
+BEGINNING = [5, 6, 7, 8]
 GROUPS = [
-    [[*START, 9, 10, 11, 12, 13], [*START, 9, 10, 14], [*START, 9, 10, 14, 15]],
-    [[*START, 15, 16, 17, 18]],
-    [[*START, 19, 20], [*START, 19, 20, 21, 22]],
+    [[*BEGINNING, 9, 10, 11, 12, 13], [*BEGINNING, 9, 10, 14], [*BEGINNING, 9, 10, 14, 15]],
+    [[*BEGINNING, 15, 16, 17, 18]],
+    [[*BEGINNING, 19, 20], [*BEGINNING, 19, 20, 21, 22]],
 ]
 SEQUENCES = [sequence for group in GROUPS for sequence in group]
 READS: list[Read] = [(n, len(sequence) - back) for n, sequence in enumerate(SEQUENCES) for back in (1, 2)]
@@ -52,7 +52,7 @@ def test_trees_give_the_logits_of_whole_sequences(family: str, shares_start: boo
     assert takes_trees(model)
     logits = [model(input_ids=torch.tensor([sequence])).logits[0] for sequence in SEQUENCES]
     whole = torch.stack([logits[n][position] for n, position in READS])
-    start = compute_start(model, START) if shares_start else None
+    start = Start(model, BEGINNING) if shares_start else None
     for _ in range(2):  # a start serves many batches
         found = logits_of(model, GROUPS, READS, 0, start)
         torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-4)
@@ -66,12 +66,13 @@ def test_tree_by_hand() -> None:
 
 
 def test_common_beginning() -> None:
-    assert count_common(SEQUENCES) == len(START)
+    assert count_common(SEQUENCES) == len(BEGINNING)
     assert count_common([[5, 6], [5, 6, 7]]) == 2
     assert count_common([[5], [6]]) == 0
-    assert compute_start(of_family("llama"), START).begins(SEQUENCES, first_read=4)
-    assert not compute_start(of_family("llama"), START).begins(SEQUENCES, first_read=3)
-    assert not compute_start(of_family("llama"), [5, 6, 9]).begins(SEQUENCES, first_read=4)
+    start = Start(of_family("llama"), BEGINNING)
+    assert start.begins(SEQUENCES, first_read=4)
+    assert not start.begins(SEQUENCES, first_read=3)
+    assert not Start(of_family("llama"), [5, 6, 9]).begins(SEQUENCES, first_read=4)
 
 
 @pytest.mark.parametrize("family", ["mistral", "gemma2"])
