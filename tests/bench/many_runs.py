@@ -29,7 +29,7 @@ epochs = 1
 
 def many_runs(short: bool) -> dict[str, Any]:
     """Seconds of a suite in one worker, and of as many ``run`` commands one after the other; equal results."""
-    n_seeds, n_train, n_test = (1, 64, 32) if short else (6, 256, 256)
+    n_seeds, n_train, n_test = (1, 64, 32) if short else (6, 128, 128)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.toml"
         file.write_text(SUITE.format(task=sentences(), seeds=list(range(n_seeds)), n_train=n_train, n_test=n_test))
