@@ -51,7 +51,7 @@ class Size:
         return self.lora_seeds if method == "lora" else self.seeds
 
 
-SIZES = {"short": Size(96, 32, 1, 1), "usual": Size(800, 300, 3, 1), "whole": Size(2000, 872, 3, 3)}
+SIZES = {"short": Size(96, 32, 1, 1), "usual": Size(600, 256, 3, 1), "whole": Size(2000, 872, 3, 3)}
 
 
 def spec_of(method: str, seed: int, size: Size) -> RunSpec:
