@@ -4,8 +4,8 @@ Every contestant is a process of its own, and they take turns: the machine's dri
 as JSON with the hardware: training and evaluation in real tokens per second, the whole command, peak memory, accuracy;
 then the ratios of the medians, with the lowest and highest ratio of one turn.
 
-``--size`` says on how many sentences: "usual" ends within 20 minutes on two cores, "whole" (all methods on three
-seeds) takes about an hour, "short" runs each contestant once and checks what they compute, not how fast.
+``--size`` says on how many sentences: "usual" ends within 20 minutes on two cores, "whole" races every method on
+three seeds, "short" runs each contestant once and checks what they compute, not how fast.
 """
 
 import argparse
@@ -31,8 +31,6 @@ from tests.bench.scoring import scoring
 
 HIGHER = {"train_tokens_per_second": True, "eval_tokens_per_second": True, "command_seconds": False}
 """What is compared, and whether more is better."""
-
-
 EPOCHS = {"lora": 1, "full": 1, "prefix": 1, "last_layers": 5}
 """The methods that are raced, and how long they train."""
 
@@ -141,7 +139,8 @@ def main(size: str, out: Path | None, only: list[str]) -> None:
     for name, measure in parts.items():
         if not only or name in only:
             results[name] = measure() | {"hardware": hardware(), "size": size, "sentences": sentences()}
-            console.print(name, results[name]) if name not in EPOCHS else None
+            if name not in EPOCHS:
+                console.print(name, results[name])
             if out:
                 out.write_text(json.dumps(results, indent=1) + "\n")
 
