@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from harness.errors import HarnessError, SpecError, unknown
 from harness.method import Method
 from harness.spec import MethodSpec, describe
-from harness.task import Task
+from harness.task import Task, check_metrics
 
 
 @cache
@@ -79,9 +79,12 @@ def task(name: str) -> Task:
     if "." in name.partition("?")[0]:
         from harness.data.own import own_task_named
 
-        return own_task_named(name)
+        own = own_task_named(name)
+        check_metrics(own.metrics, own.kind, len(own.labels))
+        return own
     module = _import("harness.benchmarks", "task", name)
     declared = getattr(module, "TASK", None)
     if not isinstance(declared, Task) or declared.name != name:
         raise HarnessError(f"{module.__name__} must define TASK = Task(name={name!r}, …)")
+    check_metrics(declared.metrics, declared.kind, len(declared.labels))
     return declared

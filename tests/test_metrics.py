@@ -2,16 +2,23 @@
 
 import math
 import random
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from harness import registry
 from harness.errors import SpecError
 from harness.evaluation.metrics import metric
-from harness.metrics import METRICS, compute
+from harness.metrics import METRICS, compute, why_undefined
+from harness.task import METRICS_OF, check_metrics
+from harness.words import words
 
 GENERATOR = random.Random(0)
 TARGETS = [GENERATOR.randrange(3) for _ in range(200)]
@@ -136,6 +143,128 @@ def test_rouge_of_a_case_by_hand() -> None:
 )
 def test_degenerate_inputs_are_worth_nothing(name: str, targets: list, predictions: list) -> None:
     assert compute(name, targets, predictions) == 0.0
+
+
+LANGUAGES = {
+    "Chinese": "他昨天在北京大学图书馆看书",
+    "Japanese": "きのう図書館で本を読みました",
+    "Arabic": "قرأ الولد الكتاب في المكتبة",
+    "Russian": "Мальчик читает книгу в библиотеке",
+    "Hindi": "लड़का पुस्तकालय में किताब पढ़ता है",
+    "Thai": "เด็กชายอ่านหนังสือในห้องสมุด",
+    "Greek": "Το αγόρι διαβάζει ένα βιβλίο",
+    "one word": "yes",
+    "one character": "3",
+    "no word": "?!",
+}
+TEXTS = ("exact_match", "bleu", "chrf", "rouge1", "rouge2", "rougeL")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", TEXTS)
+def test_equal_texts_of_any_language_score_one(name: str, language: str) -> None:
+    text = LANGUAGES[language]
+    assert compute(name, [text], [text]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("language", ["Chinese", "Japanese", "Arabic", "Russian", "Hindi", "Thai", "Greek"])
+@pytest.mark.parametrize("name", ["bleu", "rouge1", "rougeL"])
+def test_half_of_a_text_scores_between(name: str, language: str) -> None:
+    text = LANGUAGES[language]
+    assert 0 < compute(name, [text], [text[: len(text) // 2]]) < 1
+
+
+def test_words_of_other_scripts() -> None:
+    assert words("Мама, «мыла» раму2!") == ["Мама", "мыла", "раму2"]
+    assert words("लड़का है") == [unicodedata.normalize("NFKC", "लड़का"), "है"]
+    assert words("GPT在北京 ok") == ["GPT", "在", "北", "京", "ok"]
+
+
+@pytest.mark.parametrize("name", ["rouge1", "rouge2", "rougeL"])
+def test_rouge_of_english_is_that_of_rouge_score(name: str) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    targets = ["The café’s owner, 54, paid £3m for β-carotene.", "Cats are running", "naïve Ünal said – no"]
+    predictions = ["The cafe's owner paid £3m", "a cat runs", "naive Ünal said no"]
+    scorer = RougeScorer([name], use_stemmer=True)
+    theirs = [scorer.score(t, p)[name].fmeasure for t, p in zip(targets, predictions, strict=True)]
+    assert compute(name, targets, predictions) == pytest.approx(np.mean(theirs))
+
+
+def test_bleu_is_sacrebleus_where_any_text_has_four_words() -> None:
+    from sacrebleu import corpus_bleu
+
+    targets, predictions = ["one cat", "the cat sat on the mat"], ["one dog", "the cat sat on a mat"]
+    assert compute("bleu", targets, predictions) == corpus_bleu(predictions, [targets]).score / 100
+    assert compute("bleu", ["yes", "no"], ["yes", "yes"]) == pytest.approx(0.5)
+    assert compute("bleu", ["yes"], ["no"]) == 0
+
+
+BEST: dict[str, st.SearchStrategy[list]] = {
+    **dict.fromkeys(("accuracy", "macro_f1"), st.lists(st.integers(0, 3), min_size=1)),
+    **dict.fromkeys(("f1", "mcc"), st.lists(st.integers(0, 1), min_size=1)),
+    **dict.fromkeys(("pearson", "spearman"), st.lists(st.integers(-9, 9).map(float), min_size=1)),
+    "span_f1": st.lists(st.lists(st.integers(0, 4), min_size=1), min_size=1),
+    **dict.fromkeys(TEXTS, st.lists(st.text(min_size=1).filter(str.strip), min_size=1)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_perfect_predictions_are_best_in_any_order(name: str) -> None:
+    @settings(max_examples=40, deadline=None, derandomize=True)
+    @given(BEST[name], st.randoms())
+    def check(targets: list, shuffler: random.Random) -> None:
+        if why_undefined(name, targets):
+            assert compute(name, targets, targets) == 0
+            return
+        assert compute(name, targets, targets) == pytest.approx(1)
+        predictions = shuffler.choices(targets, k=len(targets))
+        if name == "span_f1":
+            predictions = [shuffler.choices(range(5), k=len(tags)) for tags in targets]
+        order = shuffler.sample(range(len(targets)), len(targets))
+        shuffled = compute(name, [targets[i] for i in order], [predictions[i] for i in order])
+        assert compute(name, targets, predictions) == pytest.approx(shuffled)
+        assert -1 <= shuffled <= 1
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "reason"),
+    [
+        ("mcc", [1, 1], "all targets are 1"),
+        ("pearson", [2.5], "all targets are 2.5"),
+        ("spearman", [2.0, math.inf], "not a finite number"),
+        ("pearson", [2.0, math.nan], "not a finite number"),
+        ("f1", [0, 0], "no target has label 1"),
+        ("span_f1", [(0, 0), (0,)], "no target has a span"),
+    ],
+)
+def test_targets_on_which_no_score_can_be_earned(name: str, targets: list, reason: str) -> None:
+    assert reason in (why_undefined(name, targets) or "")
+
+
+def test_f1_of_more_than_two_labels_names_macro_f1() -> None:
+    for targets, predictions in (([0, 1, 2], [0, 1, 1]), ([0, 1, 1], [0, 1, 2])):
+        with pytest.raises(SpecError, match="use macro_f1"):
+            compute("f1", targets, predictions)
+
+
+def test_metrics_that_cannot_judge_a_task(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("text,label\n" + "".join(f"w{n},{'abc'[n % 3]}\n" for n in range(30)))
+    ask = f"{path}?text=text&target=label"
+    assert registry.task(f"{ask}&metrics=macro_f1").metrics == ("macro_f1",)
+    with pytest.raises(SpecError, match="this task has 3: use macro_f1"):
+        registry.task(f"{ask}&metrics=accuracy&metrics=f1")
+    with pytest.raises(SpecError, match="unknown metric of classification 'bleu'; allowed: accuracy"):
+        registry.task(f"{ask}&metrics=bleu")
+    with pytest.raises(SpecError, match=r"unknown metric of generation 'rouge' \(did you mean 'rouge1'"):
+        check_metrics(["rouge"], "generation", 0)
+
+
+def test_every_metric_judges_a_kind_of_task() -> None:
+    assert {name for names in METRICS_OF.values() for name in names} == set(METRICS)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.compare.predictions import Array
 from harness.compare.statistics import Floats
-from harness.metrics import compute, iob2_tags
+from harness.metrics import bleu, compute, iob2_tags
 
 N_RESAMPLES = 1000
 """Gives a variance a relative standard error of 4.5 %."""
@@ -184,9 +184,9 @@ def _sacrebleu(name: str) -> Score:
     """BLEU or chrF from sums of sacreBLEU's sufficient statistics, as its own bootstrap computes them."""
 
     def score(targets: Array, predictions: Array, counts: NDArray[np.float32]) -> Floats:
-        from sacrebleu.metrics import BLEU, CHRF
+        from sacrebleu.metrics import CHRF
 
-        metric = {"bleu": BLEU, "chrf": CHRF}[name]()
+        metric = bleu(list(targets)) if name == "bleu" else CHRF()
         columns = []
         for run in predictions:
             statistics = metric._extract_corpus_statistics(list(run), [list(targets)])
