@@ -22,6 +22,14 @@ class SourceError(HarnessError):
     exit_code = 2
 
 
+class StorageError(HarnessError):
+    """Results can't be written: the disk is full, or failed. What was being written leaves no record."""
+
+
+class HarnessWarning(UserWarning):
+    """What a user should know though nothing stops, such as a file that is left out; the command line prints it."""
+
+
 def nearest(value: str, allowed: Iterable[str]) -> str:
     """The suffix ` (did you mean 'x'?)`, or an empty string when nothing is close."""
     best = max(allowed, key=lambda name: _likeness(value, name), default="")

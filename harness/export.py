@@ -11,11 +11,13 @@ import torch
 from harness import data, registry
 from harness.adapted import Adapted, adapt, load_base
 from harness.data.examples import fields_of
-from harness.errors import SpecError
+from harness.errors import SourceError, SpecError
 from harness.evaluation.predict import predict
 from harness.record import Record
 from harness.store import Store
 from harness.task import Example, Task
+
+ADAPTER = "adapter"
 
 
 def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
@@ -25,8 +27,7 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
         SpecError: no such run, or one that did not end ok.
         SourceError: its adapter or its base can't be read.
     """
-    store = Store(results)
-    record = store.match(run_id)
+    folder, record = Store(results).match(run_id)
     if record.status != "ok":
         raise SpecError(f"run {record.run_id} is {record.status}: {record.reason or 'there is no model to use'}")
     spec = record.spec
@@ -35,7 +36,8 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
     steps = max(2, int(record.curve[-1]["step"])) if record.curve else 2
     adapted = adapt(spec, task, method, load_base(spec, task, method), steps)
     if method.trains:
-        method.load(adapted.model, store.folder(record.run_id) / "adapter")
+        check_plain(folder / ADAPTER)
+        method.load(adapted.model, folder / ADAPTER)
     return record, task, adapted
 
 
@@ -53,13 +55,24 @@ def export_run(run_id: str, to: Path, results: Path, *, merge: bool) -> Path:
         merged.save_pretrained(to)
         adapted.base.tokenizer.save_pretrained(to)
         return to
-    store = Store(results)
-    record = store.match(run_id)
-    adapter = store.folder(record.run_id) / "adapter"
+    folder, record = Store(results).match(run_id)
+    adapter = folder / ADAPTER
     if not adapter.is_dir():
         raise SpecError(f"run {record.run_id} ({record.spec.method.name}, {record.status}) stored no adapter")
+    check_plain(adapter)
     shutil.copytree(adapter, to, dirs_exist_ok=True)
     return to
+
+
+def check_plain(adapter: Path) -> None:
+    """Refuse an adapter that is not files in a folder of its run: a link may point to anything outside.
+
+    Raises:
+        SourceError: naming the link.
+    """
+    for path in (adapter.parent, adapter, *adapter.rglob("*")):
+        if path.is_symlink() or (path.exists() and not path.is_dir() and not path.is_file()):
+            raise SourceError(f"{path} is a link or no plain file: a run's adapter is files, nothing else is read")
 
 
 @torch.no_grad()

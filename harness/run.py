@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from harness import data, identity, registry
@@ -24,6 +25,7 @@ from harness.measure.environment import environment
 from harness.measure.memory import PhaseMemory, memory_kind
 from harness.measure.parameters import measure_params
 from harness.method import Method
+from harness.plan import RETRIED
 from harness.progress import RunProgress, run_progress
 from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status
 from harness.seeds import derive
@@ -45,7 +47,8 @@ def run(
 ) -> Record:
     """The record of a run: the stored one if it is finished, else a new one.
 
-    A failed or out-of-memory run is tried again. An exception of ``on_validation``, like Ctrl-C, passes through and
+    A failed or out-of-memory run is tried again. One that another process is making is waited for and returned, however
+    it ended. An exception of ``on_validation``, like Ctrl-C, passes through and
     leaves no record.
 
     Args:
@@ -56,22 +59,23 @@ def run(
 
     Raises:
         SpecError, SourceError: wrong input; nothing is written.
-        HarnessError: the disk is full or the results can't be written; no record is left.
+        StorageError: the disk is full or the results can't be written; no record is left.
     """
     keep_large_buffers()
     store, resolved = Store(results), identity.resolve(spec)
     task, method = registry.task(resolved.task.name), registry.make_method(resolved.method)
     splits, info = data.load(task, resolved.task, resolved.seed)
     run_id = identity.run_id(resolved, task.version, method.version, info.fingerprint)
-    done = store.find(run_id)
-    if done and done.status not in ("failed", "out_of_memory") and not force:
-        return done
-    with store.writing(run_id, resolved) as folder, run_progress() as progress:
-        try:
+    before = store.find(run_id)
+    if before and before.status not in RETRIED and not force:
+        return before
+    with store.locked(run_id):
+        meanwhile = store.find(run_id)
+        if meanwhile and not (before and meanwhile.model_dump_json() == before.model_dump_json()):
+            return meanwhile
+        with store.writing(run_id, resolved) as folder, run_progress() as progress:
             record = _Attempt(resolved, task, method, splits, info, folder, progress, on_validation).record(run_id)
             store.finish(folder, record)
-        except OSError as error:
-            raise HarnessError(f"can't write {folder}: {error}; free some room and run it again") from None
     return record
 
 
@@ -159,9 +163,18 @@ class _Attempt:
         adapter = self.folder / "adapter" if method.trains else None
         if adapter:
             self._train(model, formulation, train, held_out, n_steps)
-            method.save(model, adapter)
+            self._save(model, adapter)
         self.params = measure_params(model, base.head_names, self.trainable_final, adapter)
         self._evaluate(model, formulation, held_out | elsewhere)
+
+    def _save(self, model: nn.Module, adapter: Path) -> None:
+        """The method's own files; a full disk is an OSError, whoever says so."""
+        try:
+            self.method.save(model, adapter)
+        except SafetensorError as error:
+            if "I/O error" not in str(error):
+                raise
+            raise OSError(str(error)) from None
 
     def _out_of_domain(self) -> dict[str, list[Example]]:
         """Test examples of the tasks this one names; where they overlap with train is recorded."""

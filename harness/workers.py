@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StorageError
 from harness.plan import RETRIED
 from harness.record import Record
 from harness.spec import BaseSpec, RunSpec
@@ -44,8 +44,12 @@ def run_jobs(jobs: list[Job], results: Path, n_workers: int) -> Generator[Event,
 
     A worker keeps the base it has loaded and prefers jobs of that base. Each computes with an equal share of the
     processor's cores. A job that raises, or whose worker is killed, leaves a record with status ``failed`` and the
-    reason; the others go on, in a new worker where one died. Closing the iterator, or an exception inside it such as
+    reason; the others go on, in a new worker where one died. A full disk ends all of them: no job could store its
+    result, and a failure on record would not be tried again. Closing the iterator, or an exception inside it such as
     KeyboardInterrupt, ends the workers at once: what they were running has no record and is run again next time.
+
+    Raises:
+        StorageError: the disk is full.
     """
     waiting = list(jobs)
     n_workers = min(n_workers, len(jobs))
@@ -120,15 +124,24 @@ class Worker:
             self.connection.send(job)
 
     def collect(self) -> tuple[Job, Record]:
-        """The job that ended and its record, which is written here if the worker could not."""
+        """The job that ended and its record, which is written here if the worker could not.
+
+        Raises:
+            StorageError: the disk is full.
+        """
         assert self.job is not None
         job, self.job = self.job, None
+        reason: str | None = None
         try:
-            run_id, reason = self.connection.recv()
+            answer = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
             run_id, reason = job.run_id, _cause_of_death(self.process.exitcode)
             self.is_alive = False
+        else:
+            if isinstance(answer, StorageError):
+                raise answer
+            run_id, reason = answer
         record = self.store.find(run_id)
         if record is None or (reason and record.status in RETRIED):
             record = self._failure(job, reason or "the run ended without a record")
@@ -162,7 +175,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _serve(connection: Connection, results: Path, threads: int) -> None:
-    """What a worker does: run the jobs it is sent, answer with (run_id, None) or (run_id, why it failed)."""
+    """What a worker does: run the jobs it is sent; answer (run_id, None), (run_id, why it failed), or the full disk."""
     # Read by OpenMP, MKL and the tokenizers when they are first imported, which is below.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = str(threads)
@@ -179,9 +192,11 @@ def _serve(connection: Connection, results: Path, threads: int) -> None:
             job: Job = connection.recv()
         except EOFError:
             return
-        answer: tuple[str, str | None]
+        answer: tuple[str, str | None] | StorageError
         try:
             answer = (run(job.spec, results).run_id, None)
+        except StorageError as error:
+            answer = error
         except HarnessError as error:
             answer = (job.run_id, str(error))
         except Exception as error:
@@ -190,8 +205,16 @@ def _serve(connection: Connection, results: Path, threads: int) -> None:
 
 
 def _log_to(path: Path) -> None:
-    """Send this process's output and error streams to a file, those of native libraries too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    """Send this process's output and error streams to a file, those of native libraries too.
+
+    Nowhere, where that can't be written: the run then says why.
+    """
+    flags = os.O_WRONLY | os.O_APPEND
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, flags | os.O_CREAT, 0o666)
+    except OSError:
+        file = os.open(os.devnull, flags)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)

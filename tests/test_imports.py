@@ -11,7 +11,7 @@ from harness.registry import method_names, task_names
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "transformers", "peft", "datasets", "optuna", "bitsandbytes", "accelerate"}
 LAYERS = (
-    ("errors", "words"),
+    ("errors", "files", "words"),
     ("spec", "space", "seeds", "search.spec"),
     ("task", "method", "record"),
     ("assets", "hub", "metrics", "checkpoint", "peft_method", "registry", "store", "progress"),

@@ -2,12 +2,13 @@
 
 import sys
 import warnings
+from typing import Any
 
 import click
 import typer
 
 from harness.cli import catalog, check, doctor, fetch, plot, plot_search, report, run, search, suite, table, transfer
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HarnessWarning
 
 assert plot_search  # adds its figures to ``plot``
 app = typer.Typer(
@@ -40,6 +41,8 @@ def main() -> None:
     # Deprecations are advice to authors of libraries, not to a user of this program.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("once", HarnessWarning)
+    warnings.showwarning = _show_warning
     try:
         code = app(standalone_mode=False)
     except HarnessError as error:
@@ -52,3 +55,11 @@ def main() -> None:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         code = 130
     sys.exit(code or 0)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+    """The program's own warnings in a line, without the place in the code that libraries' are shown with."""
+    if issubclass(category, HarnessWarning):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, *place[:2]), end="", file=sys.stderr)

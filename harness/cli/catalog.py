@@ -81,4 +81,4 @@ def show(run: Annotated[str, typer.Argument(help="Run id, or its beginning.")], 
     """Show one run: its whole record as JSON."""
     from harness.store import Store
 
-    print(Store(results).match(run).model_dump_json(by_alias=True, indent=1))
+    print(Store(results).match(run)[1].model_dump_json(by_alias=True, indent=1))

@@ -12,6 +12,7 @@ from optuna.exceptions import ExperimentalWarning, TrialPruned
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from harness.files import write_json
 from harness.record import Record
 from harness.search.objective import OUTCOME, evaluate, is_failed
 from harness.search.plan import OnValidation, Plan, RunTrial, make_plan
@@ -21,7 +22,6 @@ from harness.search.spec import SearchSpec
 from harness.search.storage import SharedStorage, open_storage
 from harness.space import Space
 from harness.spec import RunSpec
-from harness.store import write_json
 
 POLL_SECONDS = 0.2
 """Pause of a process that waits for the others' last trials."""

@@ -193,7 +193,7 @@ def test_the_page_works_in_a_browser(browser: Any, results: Path) -> None:
     wait.until(lambda b: dialog.is_displayed())
     run_id = shown_rows(browser, "#runs-table")[0][0]
     assert browser.current_url.endswith(f"#run={run_id}")
-    record = Store(results).match(run_id)
+    record = Store(results).match(run_id)[1]
     facts = dict(row for row in shown_rows(browser, "#run-details") if len(row) == 2)
     assert facts["id"] == run_id
     assert float(facts["training.learning_rate"]) == record.spec.training.learning_rate

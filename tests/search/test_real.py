@@ -78,7 +78,7 @@ def test_learning_rates_of_10_diverge_into_records_and_the_study_goes_on(tmp_pat
     failed = [trial for trial in study.trials if trial.status == "failed"]
     assert len(study.completed) == 2
     assert sorted(trial.params["training.learning_rate"] for trial in failed) == [10.0, 20.0]
-    records = [Store(tmp_path).match(run_id) for trial in failed for run_id in trial.run_ids]
+    records = [Store(tmp_path).match(run_id)[1] for trial in failed for run_id in trial.run_ids]
     assert {record.status for record in records} == {"diverged"}
     assert all(record.reason and "loss" in record.reason for record in records)
 
