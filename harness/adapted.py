@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from harness.bases.first_token import keep_first_token
-from harness.bases.load import Base, load, reset_heads
+from harness.bases.heads import reset_heads
+from harness.bases.load import Base, load
 from harness.evaluation.choose import make_formulation
 from harness.evaluation.formulation import Formulation
 from harness.method import Context, Method, TaskInfo

@@ -16,6 +16,10 @@ class SpecError(HarnessError):
     exit_code = 2
 
 
+class Unsupported(SpecError):
+    """This method and this base can't go together, which only the loaded base could tell: the cell is skipped."""
+
+
 class SourceError(HarnessError):
     """Data or weights cannot be had or read: out of reach, truncated, or not what was pinned."""
 

@@ -41,6 +41,8 @@ class BaseInfo:
     has_mask_head: bool
     is_sentence_embedding: bool
     linears: tuple[LinearShape, ...] = ()
+    class_name: str = ""
+    """The class that the checkpoint was saved from, such as BertForMaskedLM; empty where it does not say."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class TaskInfo:
 class Context:
     """What ``apply`` may use.
 
-    ``head_names`` are the dotted names of the modules made for the task (not pretrained, an untrained pooler among
-    them); every method trains them.
+    ``head_names`` are the dotted names of the modules made for the task (an untrained pooler and a head that the
+    checkpoint brings from another task among them), drawn from the seed; every method trains them.
     ``total_steps`` is the true number of optimizer steps. ``seed`` is already derived for the purpose "init", and torch
     is seeded with it when ``apply`` is called.
     """

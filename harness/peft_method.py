@@ -96,6 +96,13 @@ def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
     return [name for name in names if any(_ends_with(name, choice) for choice in chosen)]
 
 
+def are_transposed(model: "nn.Module", names: Sequence[str]) -> bool:
+    """Whether these layers keep their weights as (inputs, outputs), as GPT-2's do; peft wants to be told."""
+    from torch import nn
+
+    return not any(isinstance(model.get_submodule(name), nn.Linear) for name in names)
+
+
 def target_shapes(base: BaseInfo, chosen: Sequence[str] | None) -> list[LinearShape]:
     """The linear layers that ``target_names`` gives, of one block and with their sizes; empty where not known."""
     return [

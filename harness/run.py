@@ -17,7 +17,7 @@ from torch import nn
 from harness import data, identity, registry
 from harness.adapted import adapt, load_base
 from harness.data import out_of_domain
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Unsupported
 from harness.evaluation.formulation import Formulation, Row
 from harness.evaluation.predict import Judged, predict, write_predictions
 from harness.measure.allocator import keep_large_buffers
@@ -137,6 +137,8 @@ class _Attempt:
             return "diverged", str(error)
         except _Stopped as stopped:
             raise stopped.__cause__ or stopped from None
+        except Unsupported as error:
+            return "skipped", str(error)
         except (HarnessError, OSError):
             raise
         except Exception as error:

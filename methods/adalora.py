@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from harness.errors import SpecError
 from harness.method import BaseInfo, Context
-from harness.peft_method import ADAPTER, PeftMethod, target_names, target_shapes
+from harness.peft_method import ADAPTER, PeftMethod, are_transposed, target_names, target_shapes
 from harness.space import Choice, Range, Space
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class AdaLoRA(PeftMethod):
         """
         from peft import AdaLoraConfig
 
+        targets = target_names(model, self.target_modules)
         warmup, final = self._phases(context.total_steps)
         return AdaLoraConfig(
             init_r=self.init_rank,
@@ -70,7 +71,8 @@ class AdaLoRA(PeftMethod):
             deltaT=self.mask_interval,
             total_step=context.total_steps,
             orth_reg_weight=self.orthogonality_weight,
-            target_modules=target_names(model, self.target_modules),
+            target_modules=targets,
+            fan_in_fan_out=are_transposed(model, targets),
         )
 
     def _phases(self, total_steps: int) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class Adapters(Method):
         """The model, frozen but for its head, with adapters in every block.
 
         Raises:
-            SpecError: if the blocks are of a family whose sub-layers are not known.
+            Unsupported: the blocks are of a family whose sub-layers are not known.
         """
         from harness.bases.anatomy import stacks, sub_layers
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from harness.method import BaseInfo, Context
-from harness.peft_method import PeftMethod, target_names, target_shapes
+from harness.peft_method import PeftMethod, are_transposed, target_names, target_shapes
 from harness.space import Choice, Range, Space
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ class LoRA(PeftMethod):
         """peft's configuration."""
         from peft import LoraConfig
 
+        targets = target_names(model, self.target_modules)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
-            target_modules=target_names(model, self.target_modules),
+            target_modules=targets,
+            fan_in_fan_out=are_transposed(model, targets),
             init_lora_weights=True if self.init == "kaiming" else self.init,
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,

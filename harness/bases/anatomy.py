@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import SpecError
+from harness.errors import SpecError, Unsupported
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,14 +101,14 @@ def sub_layers(block: "nn.Module") -> tuple[SubLayer, SubLayer]:
     """Self-attention and feed-forward of a block.
 
     Raises:
-        SpecError: if the block is none of the known families.
+        Unsupported: the block is none of the known families.
     """
     modules = dict(block.named_modules())
     for attention, feed_forward in _FAMILIES.values():
         if all(path in modules for path in (*attention, *feed_forward) if path):
             return _sub_layer(modules, attention), _sub_layer(modules, feed_forward)
     known = ", ".join(_FAMILIES)
-    raise SpecError(f"{type(block).__name__}: attention and feed-forward not found; known are blocks like {known}")
+    raise Unsupported(f"{type(block).__name__}: attention and feed-forward not found; known are blocks like {known}")
 
 
 def _sub_layer(modules: dict[str, "nn.Module"], paths: _Paths) -> SubLayer:

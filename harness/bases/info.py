@@ -13,6 +13,9 @@ from harness.hub import hub_problem
 from harness.method import BaseInfo, BaseKind
 from harness.spec import Quantization
 
+_DISCRIMINATORS = ("ElectraForPreTraining", "FunnelForPreTraining")
+"""Pretrained to tell replaced tokens from true ones: they fill in no mask."""
+
 
 def base_names() -> list[str]:
     """The registered bases; any local folder or hub id works too."""
@@ -59,9 +62,10 @@ def base_info(name: str, quantization: Quantization) -> BaseInfo:
         architecture=config.get("model_type", ""),
         n_blocks=_first(config, "num_hidden_layers", "n_layer", "num_layers", "n_layers"),
         hidden_size=_first(config, "hidden_size", "d_model", "n_embd", "dim"),
-        has_mask_head=architecture.endswith(("ForMaskedLM", "ForPreTraining")),
+        has_mask_head=architecture.endswith(("ForMaskedLM", "ForPreTraining")) and architecture not in _DISCRIMINATORS,
         is_sentence_embedding=is_sentence,
         linears=linear_shapes(config),
+        class_name=architecture,
     )
 
 
@@ -81,7 +85,7 @@ def _from_hub(name: str, file: str | None) -> Path:
     try:
         if file:
             return Path(hf_hub_download(name, file, local_files_only=problem is not None))
-        patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
+        patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
         return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=problem is not None))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = problem or (str(error).strip() or type(error).__name__).splitlines()[0]

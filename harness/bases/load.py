@@ -26,6 +26,7 @@ from transformers import (
 
 from harness.bases.anatomy import blocks, linear_names
 from harness.bases.features import Features
+from harness.bases.heads import find_heads, lost_parameters
 from harness.bases.info import base_info, snapshot
 from harness.bases.quiet import quiet
 from harness.errors import HarnessError, SourceError
@@ -38,7 +39,7 @@ HEADS = ("head", "token_head")
 
 @dataclass
 class Base:
-    """A loaded base; ``head_names`` are the modules made for the task: what the checkpoint lacked or never trained."""
+    """A loaded base; ``head_names`` are the modules made for the task, as ``heads.find_heads`` finds them."""
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
@@ -61,7 +62,7 @@ def load(
     blocks whose indices ``unquantized_blocks(n_blocks)`` gives.
 
     Raises:
-        SourceError: the snapshot can't be found, is truncated or has no safetensors.
+        SourceError: the snapshot can't be found, is truncated, has no safetensors, or lacks weights of the base.
         HarnessError: bitsandbytes quantized other layers than asked.
     """
     info = base_info(spec.name, spec.quantization)
@@ -97,7 +98,8 @@ def _read(
     auto_class = _auto_class(formulation, info)
     device = PartialState().device
     try:
-        with quiet():
+        with quiet(), torch.random.fork_rng():
+            torch.manual_seed(0)  # what the checkpoint lacks is the same in every process
             config = _config(folder, formulation, n_labels)
             options: dict[str, Any] = {}
             if quantization != "none":
@@ -127,37 +129,11 @@ def _read(
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     new = [*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])]
-    heads = {key.rpartition(".")[0] for key in new}
-    if formulation in HEADS:
-        heads |= _untrained_poolers(model)
-    return Base(model.eval(), tokenizer, info, tuple(sorted(heads)))
-
-
-def _untrained_poolers(model: nn.Module) -> set[str]:
-    """Linear layers named pooler whose bias is still the zero of their initialization.
-
-    Sentence encoders average the tokens and carry a pooler that nothing has trained; frozen, it would hand every method
-    a random projection of the first token.
-    """
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    poolers = {name: module for name, module in linear.items() if "pooler" in name.split(".")}
-    return {name for name, module in poolers.items() if module.bias is not None and not module.bias.any()}
-
-
-def reset_heads(model: nn.Module, head_names: tuple[str, ...], seed: int) -> None:
-    """Draw the heads from ``seed`` alone, so that they don't depend on how the base was loaded.
-
-    Weights from N(0, initializer_range), biases zero, as transformers initializes them.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    std = getattr(model.config, "initializer_range", 0.02)
-    for name in head_names:
-        for key, parameter in model.get_submodule(name).named_parameters(recurse=False):
-            with torch.no_grad():
-                values = torch.zeros(parameter.shape)
-                if key != "bias":
-                    values.normal_(0.0, std, generator=generator)
-                parameter.copy_(values)
+    if lost := lost_parameters(model, new, has_head=formulation in HEADS):
+        listed = f"{', '.join(lost[:3])} ({len(lost)} in all)"
+        raise SourceError(f"base {str(folder)!r}: its weights lack what {formulation} needs: {listed}")
+    heads = find_heads(model, info.class_name, new) if formulation in HEADS else ()
+    return Base(model.eval(), tokenizer, info, heads)
 
 
 def _config(folder: Path, formulation: Formulation, n_labels: int) -> Any:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from harness.bases.heads import is_of_head
 from harness.record import Params
 
 
@@ -27,7 +28,7 @@ def measure_params(
     # peft keeps the untouched head beside the trained copy; it is no part of the adapted model.
     named = {name: p for name, p in model.named_parameters() if ".original_module." not in name}
     trainable = {name: count(p) for name, p in named.items() if p.requires_grad}
-    head = sum(n for name, n in trainable.items() if any(f".{part}." in f".{name}" for part in head_names))
+    head = sum(n for name, n in trainable.items() if is_of_head(name, head_names))
     n_trainable, total = sum(trainable.values()), sum(count(p) for p in named.values())
     return Params(
         trainable=n_trainable,

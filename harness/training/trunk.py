@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from harness.bases.anatomy import blocks, stacks
+from harness.bases.heads import is_of_head
 from harness.bases.load import Base
 from harness.checkpoint import trainable
 
@@ -37,7 +38,7 @@ def n_frozen_blocks(model: nn.Module, head_names: Sequence[str]) -> int:
     for name in trainable(model):
         if name.startswith(f"{stack}."):
             first = min(first, int(name.removeprefix(f"{stack}.").split(".")[0]))
-        elif not any(f".{head}." in f".{name}" for head in head_names):
+        elif not is_of_head(name, head_names):
             return 0
     below = _embeddings(model)
     beside_blocks = any(module is modules for module in below.modules())
