@@ -1,19 +1,18 @@
 """Compare ways of adapting a pretrained model: equal budgets, shared seeds, paired statistics."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from harness.spec import RunSpec
 
 if TYPE_CHECKING:
     from harness.run import run
+    from harness.spec import RunSpec
 
 __all__ = ["RunSpec", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``run`` on first use: it brings torch, which takes seconds."""
-    if name == "run":
-        from harness.run import run
-
-        return run
-    raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    """Import what is asked for on first use: ``run`` brings torch, which takes seconds."""
+    if name not in __all__:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    module = "harness.run" if name == "run" else "harness.spec"
+    return getattr(import_module(module), name)

@@ -41,10 +41,15 @@ def nearest(value: str, allowed: Iterable[str]) -> str:
 
 
 def _likeness(a: str, b: str) -> float:
-    """Mean of the ratios in order and regardless of order, so that int4 is nearer to 4bit than to 8bit."""
+    """Mean of the ratios in order and regardless of order, so that int4 is nearer to 4bit than to 8bit.
+
+    At least 0.5 where one of two longer names is part of the other.
+    """
     a, b = a.lower(), b.lower()
     in_order = SequenceMatcher(None, a, b).ratio()
-    return (in_order + SequenceMatcher(None, sorted(a), sorted(b)).ratio()) / 2
+    regardless = SequenceMatcher(None, sorted(a), sorted(b)).ratio()
+    is_part = min(len(a), len(b)) > 3 and (a in b or b in a)
+    return max((in_order + regardless) / 2, 0.5 * is_part)
 
 
 def unknown(what: str, value: str, allowed: Iterable[str]) -> SpecError:

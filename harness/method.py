@@ -84,7 +84,7 @@ class Method(BaseModel):
     """A way of adapting a base; the fields of a subclass are its hyperparameters with the published defaults."""
 
     # A default counts as given: 8 is 8.0 where a float is wanted, or equal settings would make two runs.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
     source: ClassVar[str]
     """The paper, with its address."""

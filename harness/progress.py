@@ -39,10 +39,10 @@ class RunProgress:
 def run_progress() -> Iterator[RunProgress]:
     """A live line while the block runs; silent when stderr is no terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeRemainingColumn(),
     )
     console = Console(file=sys.stderr)

@@ -17,7 +17,7 @@ Formulation = Literal["head", "token_head", "likelihood", "generation", "similar
 class Section(BaseModel):
     """A part of a spec: immutable, with no unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class BaseSpec(Section):
@@ -42,7 +42,7 @@ class TaskSpec(Section):
 class MethodSpec(BaseModel):
     """The method and its hyperparameters; the method's own class checks every field but the name."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     name: str = Field(description="Registered method; '-' and '_' are the same.")
 

@@ -31,7 +31,8 @@ def test_light_commands_import_no_torch(arguments: list[str], tmp_path: Path) ->
         "import sys\nfrom harness.cli.app import main\n"
         f"sys.argv = ['harness', *{arguments!r}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "assert not {'torch', 'transformers', 'peft', 'datasets', 'optuna'} & set(sys.modules)"
+        "assert not {'torch', 'transformers', 'peft', 'datasets', 'optuna', 'rich'} & set(sys.modules)\n"
+        "assert '--help' not in sys.argv or 'pydantic' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -4,17 +4,20 @@ import sys
 import warnings
 from typing import Any
 
-import click
 import typer
 
 from harness.cli import catalog, check, doctor, fetch, plot, plot_search, report, run, search, suite, table, transfer
+from harness.cli.console import note, set_up
+from harness.cli.usage import Commands, click_errors, usage_message
 from harness.errors import HarnessError, HarnessWarning
 
 assert plot_search  # adds its figures to ``plot``
 app = typer.Typer(
     name="harness",
     help="Compare ways of adapting a pretrained model: equal budgets, shared seeds, paired statistics.",
+    cls=Commands,
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: rich takes longer to import than all else
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -32,6 +35,9 @@ app.command("fetch")(fetch.fetch)
 app.command("export")(transfer.export)
 app.command("predict")(transfer.predict)
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, which typer itself turns into it."""
+
 
 def main() -> None:
     """Run the command line.
@@ -43,23 +49,34 @@ def main() -> None:
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("once", HarnessWarning)
     warnings.showwarning = _show_warning
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    """Run the command; say on stderr why it ended early, if it did."""
     try:
-        code = app(standalone_mode=False)
+        set_up()
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        note(f"error: {error}")
         code = error.exit_code
-    except click.ClickException as error:
-        error.show()
+    except click_errors.ClickException as error:
+        note(f"error: {usage_message(error)}")
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        code = 130
-    sys.exit(code or 0)
+    except BrokenPipeError:
+        code = 1  # whoever read has read enough
+    except OSError as error:
+        note(f"error: {error}")
+        code = 1
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        note("interrupted; run the same command again to go on")
+    return code
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
     """The program's own warnings in a line, without the place in the code that libraries' are shown with."""
-    if issubclass(category, HarnessWarning):
-        print(f"warning: {message}", file=sys.stderr)
-    else:
-        print(warnings.formatwarning(message, category, *place[:2]), end="", file=sys.stderr)
+    own = issubclass(category, HarnessWarning)
+    note(f"warning: {message}" if own else warnings.formatwarning(message, category, *place[:2]).rstrip())

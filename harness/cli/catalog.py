@@ -1,36 +1,23 @@
 """``harness list`` and ``harness show``: what there is."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
+from harness.cli.usage import one_of
 
-
-class Kind(StrEnum):
-    """What can be listed."""
-
-    methods = "methods"
-    tasks = "tasks"
-    bases = "bases"
-    runs = "runs"
+Kind = Literal["methods", "tasks", "bases", "runs"]
 
 
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    kind: Annotated[Kind, typer.Argument(help="What to list.", **one_of("kind", Kind))],
     results: Results = RESULTS,
 ) -> None:
     """List the methods, tasks, bases or finished runs."""
-    from rich.console import Console
-    from rich.table import Table
-
-    listings = {Kind.methods: _methods, Kind.tasks: _tasks, Kind.bases: _bases}
-    columns, rows = _runs(results) if kind is Kind.runs else listings[kind]()
-    table = Table(*columns, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=150 if not Console().is_terminal else None).print(table)
+    listings = {"methods": _methods, "tasks": _tasks, "bases": _bases}
+    say_table(*(_runs(results) if kind == "runs" else listings[kind]()))
 
 
 Listing = tuple[list[str], list[list[str]]]
@@ -81,4 +68,4 @@ def show(run: Annotated[str, typer.Argument(help="Run id, or its beginning.")], 
     """Show one run: its whole record as JSON."""
     from harness.store import Store
 
-    print(Store(results).match(run)[1].model_dump_json(by_alias=True, indent=1))
+    say(Store(results).match(run)[1].model_dump_json(by_alias=True, indent=1))

@@ -1,11 +1,11 @@
 """`check FILE`: lint a suite for fairness."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.cli.console import note, say
 from harness.cli.options import RESULTS, Results
 
 
@@ -23,8 +23,8 @@ def check(
 
     verdict = lint(read_suite(file), list(Store(results).records()))
     for finding in verdict.findings:
-        print(f"{finding.fault}: {finding.what}\n  reason: {finding.reason}\n  remedy: {finding.remedy}")
+        say(f"{finding.fault}: {finding.what}\n  reason: {finding.reason}\n  remedy: {finding.remedy}")
     for sentence in verdict.unchecked:
-        print("unchecked: " + sentence.replace("\n", "\n  "), file=sys.stderr)
-    print(f"{file}: {len(verdict.findings) or 'no'} finding{'s' if len(verdict.findings) != 1 else ''}")
+        note("unchecked: " + sentence.replace("\n", "\n  "))
+    say(f"{file}: {len(verdict.findings) or 'no'} finding{'s' if len(verdict.findings) != 1 else ''}")
     raise typer.Exit(1 if verdict.findings else 0)

@@ -3,16 +3,13 @@
 import os
 from pathlib import Path
 
+from harness.cli.console import say_table
+
 
 def doctor() -> None:
     """Say what works here: accelerator, 8-bit and 4-bit, bf16, hub, mirror, package assets."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("what", "state", "detail", box=None)
-    for name, works, detail in _findings():
-        table.add_row(name, "yes" if works else "no", detail)
-    Console(width=140 if not Console().is_terminal else None).print(table)
+    rows = ([name, "yes" if works else "no", detail] for name, works, detail in _findings())
+    say_table(["what", "state", "detail"], rows)
 
 
 def _findings() -> list[tuple[str, bool, str]]:

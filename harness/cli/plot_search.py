@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.console import say
 from harness.cli.options import RESULTS, Results
 from harness.cli.plot import Out, plot
 
@@ -28,7 +29,7 @@ def budget(
     if not panels:
         raise SpecError(f"no study of quality alone in {results / 'studies'}; `harness search` makes one")
     save(curve_figure(panels, "trials", "expected best validation score"), out)
-    typer.echo(out)
+    say(out)
 
 
 @plot.command()
@@ -42,4 +43,4 @@ def study(
     from harness.search.figures import draw_study
 
     for path in draw_study(name, storage, results, out):
-        typer.echo(path)
+        say(path)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.console import say
 from harness.cli.options import RESULTS, Results, uncollected
 
 
@@ -30,4 +31,4 @@ def report(
         out.write_text(page, encoding="utf-8")
     except OSError as error:
         raise SpecError(f"can't write {out}: {error.strerror}; choose another --out") from None
-    typer.echo(out)
+    say(out)

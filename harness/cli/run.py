@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 
 if TYPE_CHECKING:
@@ -41,27 +42,25 @@ def run(
         _print_forecast(spec)
         return
 
+    from harness.plan import RETRIED
     from harness.run import run as run_spec
 
     record = run_spec(spec, results, force=force)
     print_record(record, results)
-    if record.status == "failed":
+    if record.status in RETRIED:
         raise typer.Exit(1)
 
 
 def _print_forecast(spec: "RunSpec") -> None:
     """What the run would be and need, on stdout."""
-    from rich.console import Console
-
     from harness.forecast import forecast
 
     needed = forecast(spec)
-    console = Console(width=120 if not Console().is_terminal else None, highlight=False)
     if needed is None:
-        console.print(f"{spec.method.name} trains nothing")
+        say(f"{spec.method.name} trains nothing")
         return
-    console.print(f"{needed.n_steps:,} steps; largest batch {needed.n_rows} x {needed.n_tokens} tokens")
-    console.print(
+    say(f"{needed.n_steps:,} steps; largest batch {needed.n_rows} x {needed.n_tokens} tokens")
+    say(
         f"memory at the peak of training {needed.total / 1e9:.2f} GB: {needed.fixed / 1e9:.2f} whatever the batch, "
         f"{needed.batch / 1e9:.2f} for the batch, {needed.trained / 1e9:.2f} for the optimizer and the best checkpoint"
     )
@@ -69,24 +68,19 @@ def _print_forecast(spec: "RunSpec") -> None:
 
 def print_record(record: "Record", results: Path) -> None:
     """The result of a run on stdout."""
-    from rich.console import Console
-    from rich.table import Table
-
     spec, params, cost = record.spec, record.params, record.cost
     cell = f"{spec.method.name} on {spec.base.name} ({spec.base.quantization}), {spec.task.name}, seed {spec.seed}"
-    table = Table(title=f"{cell}: {record.status}", show_header=False, title_justify="left")
-    for name, value in sorted(record.metrics.items(), reverse=True):
-        table.add_row(name, f"{value:.4f}")
+    rows = [[name, f"{value:.4f}"] for name, value in sorted(record.metrics.items(), reverse=True)]
     if record.reason:
-        table.add_row("reason", record.reason)
+        rows.append(["reason", record.reason])
     if record.status != "skipped":
         trained = f"{params.trainable:,} of {params.total:,} ({params.trainable_percent:.2f} %)"
-        table.add_row("trainable parameters", trained)
-        table.add_row("training", f"{cost.train_seconds:.1f} s, {cost.train_tokens:,} tokens")
-        table.add_row("evaluation", f"{cost.eval_seconds:.1f} s")
+        rows.append(["trainable parameters", trained])
+        rows.append(["training", f"{cost.train_seconds:.1f} s, {cost.train_tokens:,} tokens"])
+        rows.append(["evaluation", f"{cost.eval_seconds:.1f} s"])
     sizes = ", ".join(f"{n:,} {split}" for split, n in record.data.sizes.items())
-    table.add_row("data", f"{sizes} ({record.data.source}, {record.data.protocol})")
+    rows.append(["data", f"{sizes} ({record.data.source}, {record.data.protocol})"])
     for name, other in record.data.out_of_domain.items():
-        table.add_row(f"out of domain: {name}", f"{other['size']:,} test ({other['overlap']:,} of them in train)")
-    table.add_row("record", str(results / "runs" / record.run_id / "record.json"))
-    Console(width=120 if not Console().is_terminal else None).print(table)
+        rows.append([f"out of domain: {name}", f"{other['size']:,} test ({other['overlap']:,} of them in train)"])
+    rows.append(["record", str(results / "runs" / record.run_id / "record.json")])
+    say_table(["", ""], rows, title=f"{cell}: {record.status}")

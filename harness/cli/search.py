@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 from harness.cli.table import split_names
 
@@ -56,27 +57,24 @@ def search(
     print_study(study, results)
     if len(study.best) == 1:
         command = _run_command(study, study.best[0], set_ or [])
-        print(f"run the best on a fresh seed: {command}")
+        say(f"run the best on a fresh seed: {command}")
 
 
 def print_study(study: "StudyRecord", results: Path) -> None:
     """What was found, on stdout: the default beside the best."""
-    from rich.console import Console
-    from rich.table import Table
-
     columns = [f"{name} ({study.metric})" if name == "quality" else name for name in study.search.objectives]
-    table = Table("trial", *columns, "settings", title=study.name, title_justify="left")
+    rows = []
     for number in dict.fromkeys([0, *study.best]):
         trial = study.trial(number)
         values = [f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}" for value in trial.values]
         name = f"{number} (default)" if number == 0 else str(number)
-        table.add_row(name, *values, "\n".join(_assignments(trial)))
-    Console(width=120 if not Console().is_terminal else None).print(table)
+        rows.append([name, *values, "\n".join(_assignments(trial))])
+    say_table(["trial", *columns, "settings"], rows, title=study.name)
     n_pruned = sum(trial.status == "pruned" for trial in study.trials)
     n_failed = len(study.trials) - len(study.completed)
     counts = f"{len(study.completed)} trials ({n_pruned} pruned), {n_failed} failed"
-    print(f"{counts}; {study.steps} steps, {study.seconds:.0f} s")
-    print(f"study: {results / 'studies' / study.name}.json")
+    say(f"{counts}; {study.steps} steps, {study.seconds:.0f} s")
+    say(f"study: {results / 'studies' / study.name}.json")
 
 
 def _assignments(trial: "TrialRecord") -> list[str]:

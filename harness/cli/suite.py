@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.console import console, note, one_line, printable, say, say_table
 from harness.cli.options import RESULTS, Results
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from harness.plan import Costs, PlannedCell
+    from harness.plan import Costs, PlannedCell, State
     from harness.record import Record
     from harness.store import Store
     from harness.suite import Cell, Suite
@@ -68,11 +69,11 @@ def _winners(asked: "Suite", defaults: list["Cell"], results: Path, workers: int
     studies = expand_studies(asked)
     n_done = sum(find_study(cell.spec, asked.search, results) is not None for cell in studies)
     if dry_run:
-        print(f"search: {len(studies)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")
+        say(f"search: {len(studies)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")
     else:
         for number, study in enumerate(tune(studies, asked.search, results, workers), n_done + 1):
             best = f"trial {study.best[0]} is the best" if study.best else "every trial failed"
-            print(f"({number}/{len(studies)}) {study.name}: {len(study.completed)} trials, {best}", file=sys.stderr)
+            note(f"({number}/{len(studies)}) {study.name}: {len(study.completed)} trials, {best}")
     known = {cell.spec for cell in defaults}
     return [cell for cell in tuned_cells(studies, asked.seeds, asked.search, results) if cell.spec not in known]
 
@@ -92,9 +93,8 @@ def _run(jobs: list["Job"], results: Path, workers: int) -> None:
                 else:
                     n_running -= 1
                     statuses[event.record.status] += 1
-                    progress.console.print(
-                        _line(event.record, statuses.total(), len(jobs)), highlight=False, soft_wrap=True
-                    )
+                    line = printable(one_line(_line(event.record, statuses.total(), len(jobs))))
+                    progress.console.print(line, soft_wrap=True)
                 failed = statuses.total() - statuses["ok"] - statuses["skipped"]
                 text = f"{n_running} running, {failed} failed"
                 progress.update(bar, completed=statuses.total(), description=text)
@@ -105,7 +105,6 @@ def _run(jobs: list["Job"], results: Path, workers: int) -> None:
 
 
 def _progress() -> "Progress":
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -115,13 +114,13 @@ def _progress() -> "Progress":
         TimeRemainingColumn,
     )
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     # All cells so far tell the time left: the last 30 seconds, rich's default, seldom hold two of them.
     return Progress(
         *columns,
         *times,
-        console=Console(stderr=True),
+        console=console("stderr"),
         disable=not sys.stderr.isatty(),
         speed_estimate_period=float("inf"),
     )
@@ -144,24 +143,18 @@ def _duration(seconds: float) -> str:
 
 def _print_plan(planned: list["PlannedCell"], costs: "Costs", workers: int) -> None:
     """One row for each group of seeds, then the sum."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "method", "task", "base", "quantization", "done", "to run", "failed", "skipped", "unavailable", "cost"
-    )
+    states: tuple[State, ...] = ("done", "to run", "failed", "skipped", "unavailable")
     groups: dict[tuple[str, ...], list[PlannedCell]] = {}
     for cell in planned:
         spec = cell.spec
         key: tuple[str, ...] = (cell.label, spec.task.name, spec.base.name, spec.base.quantization)
         groups.setdefault(key, []).append(cell)
+    rows = []
     for key, cells in groups.items():
-        states = Counter(cell.outlook for cell in cells)
-        counts = [str(states[state] or "") for state in ("done", "to run", "failed", "skipped", "unavailable")]
-        table.add_row(*key, *counts, _expected(cells, costs, 1))
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(table)
-    print(f"{_counts(cell.outlook for cell in planned)}; expected: {_expected(planned, costs, workers)}")
+        counts = Counter(cell.outlook for cell in cells)
+        rows.append([*key, *(str(counts[state] or "") for state in states), _expected(cells, costs, 1)])
+    say_table(["method", "task", "base", "quantization", *states, "cost"], rows)
+    say(f"{_counts(cell.outlook for cell in planned)}; expected: {_expected(planned, costs, workers)}")
     _print_reasons((cell.outlook, cell.reason) for cell in planned)
 
 
@@ -179,7 +172,7 @@ def _print_outcome(planned: list["PlannedCell"], store: "Store") -> int:
     records = [store.find(cell.run_id) for cell in planned if cell.run_id]
     results: list[tuple[str, str | None]] = [(record.status, record.reason) for record in records if record]
     results += [("unavailable", cell.reason) for cell in planned if cell.state == "unavailable"]
-    print(_counts(status for status, _ in results))
+    say(_counts(status for status, _ in results))
     _print_reasons(results)
     return int(any(status in ("failed", "out_of_memory", "unavailable") for status, _ in results))
 
@@ -193,4 +186,4 @@ def _print_reasons(results: Iterable[tuple[str, str | None]]) -> None:
     """Each reason once, with how many cells have it."""
     for (state, reason), number in sorted(Counter(results).items(), key=str):
         if reason:
-            print(f"  {state} ({number}): " + reason.replace("\n", "\n    "))
+            say(f"  {state} ({number}): " + reason.replace("\n", "\n    "))

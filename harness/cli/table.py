@@ -4,7 +4,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.cli.options import RESULTS, Results, uncollected
+from harness.cli.console import say
+from harness.cli.options import RESULTS, Results, SplitOption, uncollected
+from harness.cli.usage import one_of
+
+Checkpoint = Literal["chosen", "last"]
+Family = Literal["table", "comparison"]
+Format = Literal["md", "csv", "latex", "html"]
 
 
 @uncollected()
@@ -19,18 +25,18 @@ def table(
     ] = "",
     where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric; default: each task's primary one.")] = None,
-    split: Annotated[Literal["test", "validation"], typer.Option(help="Split reported.")] = "test",
+    split: SplitOption = "test",
     checkpoint: Annotated[
-        Literal["chosen", "last"], typer.Option(help="Chosen on validation, or the last.")
+        Checkpoint, typer.Option(help="Chosen on validation, or the last.", **one_of("--checkpoint", Checkpoint))
     ] = "chosen",
     costs: Annotated[
         str, typer.Option(help="Of trainable_params, stored_bytes, peak_memory_bytes, train_seconds.")
     ] = "",
     family: Annotated[
-        Literal["table", "comparison"], typer.Option(help="Pairs over which Holm's correction runs.")
+        Family, typer.Option(help="Pairs over which Holm's correction runs.", **one_of("--family", Family))
     ] = "table",
     mixed: Annotated[bool, typer.Option("--mixed", help="Show unlike data or devices, marked and untested.")] = False,
-    format: Annotated[Literal["md", "csv", "latex", "html"], typer.Option(help="Text format.")] = "md",
+    format: Annotated[Format, typer.Option(help="Text format.", **one_of("--format", Format))] = "md",
 ) -> None:
     """Compare the finished runs: mean ± interval over seeds, bold where nothing separates a cell from the best."""
     from harness.compare.cells import make_layout, parse_where, select
@@ -53,7 +59,7 @@ def table(
         family=family,
         allow_mixed=mixed,
     )
-    typer.echo(RENDERERS[format](made), nl=False)
+    say(RENDERERS[format](made), end="")
 
 
 def split_names(text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.console import say
 from harness.cli.options import RESULTS, Results
 
 
@@ -17,7 +18,7 @@ def export(
     """Write the adapter of a run, in PEFT's own format for peft methods, or a merged plain checkpoint."""
     from harness.export import export_run
 
-    print(export_run(run, to, results, merge=merge))
+    say(export_run(run, to, results, merge=merge))
 
 
 def predict(
@@ -33,4 +34,4 @@ def predict(
     from harness.export import predict_texts
 
     for answer in predict_texts(run, text, results):
-        print(json.dumps(answer, ensure_ascii=False))
+        say(json.dumps(answer, ensure_ascii=False))
