@@ -39,6 +39,7 @@ def load_base(spec: RunSpec, task: Task, method: Method) -> Base:
 def adapt(spec: RunSpec, task: Task, method: Method, base: Base, total_steps: int) -> Adapted:
     """Apply the method to a base just loaded; what it draws at random depends on the seed alone."""
     assert spec.formulation
+    base.n_virtual_tokens = method.virtual_tokens()
     formulation = make_formulation(spec, task, base, method.scoring())
     _speed_up(base.model, spec)
     seed = derive(spec.seed, "init")

@@ -37,6 +37,7 @@ class BaseInfo:
     quantization: Quantization
     architecture: str
     n_blocks: int
+    """Blocks of the stack that is nearest to the output."""
     hidden_size: int
     has_mask_head: bool
     is_sentence_embedding: bool
@@ -101,6 +102,10 @@ class Method(BaseModel):
     def unquantized_blocks(self, n_blocks: int) -> range:
         """Indices of the transformer blocks to load in full precision on a quantized base."""
         return range(0)
+
+    def virtual_tokens(self) -> int:
+        """Positions before the input that the method takes from the base's context."""
+        return 0
 
     def expected_params(self, base: BaseInfo) -> int | None:
         """Parameters trained in the end, without the head, by formula; None where the budget is not a setting.

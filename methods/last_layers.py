@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.method import Context, Method
+from harness.method import BaseInfo, Context, Method, TaskInfo
 from harness.space import Range, Space
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ class LastLayers(Method):
     def unquantized_blocks(self, n_blocks: int) -> range:
         """The blocks that are trained."""
         return range(max(0, n_blocks - self.n_layers), n_blocks)
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """Where every block is trained, nothing is left to quantize."""
+        if base.quantization != "none" and self.n_layers >= base.n_blocks:
+            return f"last_layers trains all {base.n_blocks} blocks in full precision: nothing is left to quantize"
+        return None
 
     def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
         """The same model with all frozen but the last blocks and the head."""

@@ -53,6 +53,10 @@ class PrefixTuning(PeftMethod):
             encoder_hidden_size=self.network_width,
         )
 
+    def virtual_tokens(self) -> int:
+        """The length of the prefix."""
+        return self.n_virtual_tokens
+
     def load(self, model: "PeftModel", folder: Path) -> None:
         """Read the prefix; the network that it was trained through was not stored, so it is taken out."""
         from peft import PrefixEncoder

@@ -17,6 +17,18 @@ _DISCRIMINATORS = ("ElectraForPreTraining", "FunnelForPreTraining")
 """Pretrained to tell replaced tokens from true ones: they fill in no mask."""
 
 
+_N_BLOCKS = (
+    "num_hidden_groups",
+    "num_decoder_layers",
+    "decoder_layers",
+    "num_hidden_layers",
+    "n_layer",
+    "num_layers",
+    "n_layers",
+)
+"""Names of the number of blocks in the stack that is nearest to the output, those first that others stand beside."""
+
+
 def base_names() -> list[str]:
     """The registered bases; any local folder or hub id works too."""
     return list(PACKAGE_BASES)
@@ -38,8 +50,7 @@ def snapshot(name: str) -> Path:
     """
     if registered(name) in PACKAGE_BASES:
         return snapshot_of(registered(name))
-    local = _local_folder(name)
-    return local if local else _from_hub(name, None)
+    return _local_folder(name) or _from_hub(name, None)
 
 
 @cache
@@ -55,24 +66,42 @@ def base_info(name: str, quantization: Quantization) -> BaseInfo:
     else:
         folder = _local_folder(name) or _from_hub(name, "config.json").parent
         config, is_sentence = _read_config(folder), (folder / "modules.json").exists()
-    architecture = (config.get("architectures") or [""])[0]
+    try:
+        return _described(config, quantization, is_sentence)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise SourceError(f"base {name!r}: config.json is wrong: {type(error).__name__}: {error}") from None
+
+
+def _described(config: dict[str, Any], quantization: Quantization, is_sentence_embedding: bool) -> BaseInfo:
+    architecture = str((config.get("architectures") or [""])[0])
     return BaseInfo(
         kind=_kind(config, architecture),
         quantization=quantization,
-        architecture=config.get("model_type", ""),
-        n_blocks=_first(config, "num_hidden_layers", "n_layer", "num_layers", "n_layers"),
+        architecture=str(config.get("model_type", "")),
+        n_blocks=_first(config, *_N_BLOCKS),
         hidden_size=_first(config, "hidden_size", "d_model", "n_embd", "dim"),
         has_mask_head=architecture.endswith(("ForMaskedLM", "ForPreTraining")) and architecture not in _DISCRIMINATORS,
-        is_sentence_embedding=is_sentence,
+        is_sentence_embedding=is_sentence_embedding,
         linears=linear_shapes(config),
         class_name=architecture,
     )
 
 
 def _local_folder(name: str) -> Path | None:
+    """The folder of that name here or in HARNESS_MODEL_DIR.
+
+    Raises:
+        SourceError: there is one, and it is no base.
+    """
     for folder in (Path(name), Path(os.environ.get("HARNESS_MODEL_DIR", "/nonexistent")) / name):
-        if (folder / "config.json").is_file():
-            return folder
+        try:
+            if (folder / "config.json").is_file():
+                return folder
+            found = folder.is_dir()
+        except (OSError, ValueError):  # no name of a file: too long, or with a NUL
+            continue
+        if found:
+            raise SourceError(f"base {name!r}: the folder {folder} has no config.json, so it is no base")
     return None
 
 
@@ -97,9 +126,12 @@ def _from_hub(name: str, file: str | None) -> Path:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "config.json").read_text()))
-    except (OSError, ValueError) as error:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"base {folder}: config.json is unreadable: {error}") from None
+    if not isinstance(config, dict):
+        raise SourceError(f"base {folder}: config.json must hold an object of settings; it holds {config!r:.60}")
+    return config
 
 
 def _kind(config: dict[str, Any], architecture: str) -> BaseKind:
@@ -109,4 +141,4 @@ def _kind(config: dict[str, Any], architecture: str) -> BaseKind:
 
 
 def _first(config: dict[str, Any], *names: str) -> int:
-    return next((int(config[name]) for name in names if name in config), 0)
+    return next((int(config[name]) for name in names if config.get(name) is not None), 0)

@@ -1,7 +1,8 @@
 """Load a base for one formulation, quantized or not."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -19,7 +19,6 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
-    AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedTokenizerBase,
 )
@@ -29,7 +28,8 @@ from harness.bases.features import Features
 from harness.bases.heads import find_heads, lost_parameters
 from harness.bases.info import base_info, snapshot
 from harness.bases.quiet import quiet
-from harness.errors import HarnessError, SourceError
+from harness.bases.tokens import load_tokenizer
+from harness.errors import HarnessError, SourceError, Unsupported
 from harness.method import BaseInfo
 from harness.spec import BaseSpec, Formulation, Quantization
 
@@ -46,6 +46,8 @@ class Base:
     info: BaseInfo
     head_names: tuple[str, ...]
     features: Features = field(default_factory=Features)
+    n_virtual_tokens: int = 0
+    """Positions before the input that the method has taken."""
     n_cached_blocks: int = 0
     """Blocks whose output is read from ``features`` where it is known."""
 
@@ -63,11 +65,16 @@ def load(
 
     Raises:
         SourceError: the snapshot can't be found, is truncated, has no safetensors, or lacks weights of the base.
+        Unsupported: nothing is left to quantize, or no token can pad.
         HarnessError: bitsandbytes quantized other layers than asked.
     """
-    info = base_info(spec.name, spec.quantization)
-    kept = tuple(unquantized_blocks(info.n_blocks)) if spec.quantization != "none" else ()
-    wanted = (snapshot(spec.name), spec.quantization, formulation, n_labels, kept)
+    info, folder = base_info(spec.name, spec.quantization), snapshot(spec.name)
+    kept: tuple[int, ...] = ()
+    if spec.quantization != "none":
+        with _reading(folder):
+            skeleton = _skeleton(_auto_class(formulation, info), _config(folder, formulation, n_labels))
+            kept = tuple(unquantized_blocks(len(blocks(skeleton)[1])))
+    wanted = (folder, spec.quantization, formulation, n_labels, kept)
     if wanted not in _KEPT:
         _KEPT.clear()
         base = _read(info, *wanted)
@@ -97,36 +104,32 @@ def _read(
 ) -> Base:
     auto_class = _auto_class(formulation, info)
     device = PartialState().device
-    try:
-        with quiet(), torch.random.fork_rng():
-            torch.manual_seed(0)  # what the checkpoint lacks is the same in every process
-            config = _config(folder, formulation, n_labels)
-            options: dict[str, Any] = {}
-            if quantization != "none":
-                skeleton = _skeleton(auto_class, config)
-                quantized = _quantized_names(skeleton, unquantized)
-                options["quantization_config"] = _bitsandbytes(quantization, skeleton, quantized)
-                options["device_map"] = {"": device}  # bitsandbytes quantizes as it loads
-            model, loading = auto_class.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                ignore_mismatched_sizes=formulation in HEADS,  # a checkpoint's own head for other labels
-                output_loading_info=True,
-                **options,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise SourceError(f"base {str(folder)!r}: can't read it: {error}") from None
+    with _reading(folder), torch.random.fork_rng():
+        torch.manual_seed(0)  # what the checkpoint lacks is the same in every process
+        config = _config(folder, formulation, n_labels)
+        options: dict[str, Any] = {}
+        if quantization != "none":
+            skeleton = _skeleton(auto_class, config)
+            quantized = _quantized_names(skeleton, unquantized)
+            options["quantization_config"] = _bitsandbytes(quantization, skeleton, quantized)
+            options["device_map"] = {"": device}  # bitsandbytes quantizes as it loads
+        model, loading = auto_class.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            ignore_mismatched_sizes=formulation in HEADS,  # a checkpoint's own head for other labels
+            output_loading_info=True,
+            trust_remote_code=False,  # else a base with code of its own asks on standard input whether to run it
+            **options,
+        )
+        tokenizer = load_tokenizer(folder)
     if quantization != "none":
         _check_quantized(model, quantized)
         # At every call of every layer it would say that inputs are cast to fp16.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     else:
         model.to(device)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     new = [*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])]
     if lost := lost_parameters(model, new, has_head=formulation in HEADS):
@@ -136,8 +139,27 @@ def _read(
     return Base(model.eval(), tokenizer, info, heads)
 
 
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Turn whatever the libraries make of a file that somebody else wrote into a SourceError."""
+    try:
+        with quiet():
+            yield
+    except (HarnessError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        reason = str(error).strip() or type(error).__name__
+        if "trust_remote_code" in reason:
+            reason = "it needs code of its own, and nothing that was downloaded is executed here"
+        raise SourceError(f"base {str(folder)!r}: can't read it: {reason}") from None
+
+
 def _config(folder: Path, formulation: Formulation, n_labels: int) -> Any:
-    config = AutoConfig.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    if "/" in str(config._attn_implementation):
+        raise SourceError(f"base {str(folder)!r}: it asks for code from the hub: {config._attn_implementation}")
+    if getattr(config, "quantization_config", None):
+        raise SourceError(f"base {str(folder)!r}: its weights are quantized already; take a checkpoint that is not")
     if formulation in HEADS:
         config.num_labels = n_labels
     return config
@@ -155,16 +177,23 @@ def _auto_class(formulation: Formulation, info: BaseInfo) -> Any:
     }[formulation]
 
 
-def _skeleton(auto_class: Any, config: Any) -> nn.Module:
+def _skeleton(auto_class: Any, config: Any) -> Any:
     """The model without weights, to learn its module names before anything is quantized."""
     with torch.device("meta"):
-        return auto_class.from_config(config)
+        return auto_class.from_config(config, trust_remote_code=False)
 
 
-def _quantized_names(skeleton: nn.Module, unquantized: tuple[int, ...]) -> set[str]:
+def _quantized_names(skeleton: Any, unquantized: tuple[int, ...]) -> set[str]:
+    """The linear layers to quantize: not those of the unquantized blocks, nor those that overflow, such as T5's wo."""
     prefix, _ = blocks(skeleton)
     kept = tuple(f"{prefix}.{index}." for index in unquantized)
-    return {name for name in linear_names(skeleton) if not name.startswith(kept)}
+    whole = {*(skeleton._keep_in_fp32_modules or ()), *(skeleton._keep_in_fp32_modules_strict or ())}
+    quantized = {
+        name for name in linear_names(skeleton) if not name.startswith(kept) and whole.isdisjoint(name.split("."))
+    }
+    if not quantized:
+        raise Unsupported("every linear layer of the blocks is trained in full precision: nothing is left to quantize")
+    return quantized
 
 
 def _bitsandbytes(quantization: Quantization, skeleton: nn.Module, quantized: set[str]) -> BitsAndBytesConfig:

