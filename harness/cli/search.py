@@ -1,5 +1,6 @@
 """``harness search``: an Optuna study of one cell."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +57,7 @@ def search(
     study = search_cell(spec, asked, results, storage=storage)
     print_study(study, results)
     if len(study.best) == 1:
-        command = _run_command(study, study.best[0], set_ or [])
+        command = _run_command(study, study.best[0], set_ or [], results)
         say(f"run the best on a fresh seed: {command}")
 
 
@@ -82,9 +83,12 @@ def _assignments(trial: "TrialRecord") -> list[str]:
     return [f"{name}={value}" for name, value in trial.params.items()]
 
 
-def _run_command(study: "StudyRecord", number: int, fixed: list[str]) -> str:
+def _run_command(study: "StudyRecord", number: int, fixed: list[str], results: Path) -> str:
+    """The command that runs a trial's settings on a seed that did not choose them, as a shell reads it."""
     spec = study.spec
-    cell = f"--method {spec.method.name} --task {spec.task.name} --base {spec.base.name}"
-    settings = [f"--set {text}" for text in [*fixed, *_assignments(study.trial(number))]]
-    seed = max(study.search.seeds) + 1
-    return " ".join(["harness run", cell, f"--quantization {spec.base.quantization}", f"--seed {seed}", *settings])
+    cell = ["--method", spec.method.name, "--task", spec.task.name, "--base", spec.base.name]
+    settings = [part for text in [*fixed, *_assignments(study.trial(number))] for part in ("--set", text)]
+    seed = str(max(study.search.seeds) + 1)
+    where = ["--results", str(results)] if results != RESULTS else []
+    fixed_options = ["--quantization", spec.base.quantization, "--seed", seed]
+    return shlex.join(["harness", "run", *cell, *fixed_options, *settings, *where])

@@ -62,11 +62,11 @@ def suite(
 
 def _winners(asked: "Suite", defaults: list["Cell"], results: Path, workers: int, dry_run: bool) -> list["Cell"]:
     """Search what is not searched yet; the winners' cells, without those that the defaults have."""
-    from harness.search.tune import find_study, tune, tuned_cells
+    from harness.search.tune import find_study, searchable, tune, tuned_cells
     from harness.suite import expand_studies
 
     assert asked.search
-    studies = expand_studies(asked)
+    studies = searchable(expand_studies(asked))
     n_done = sum(find_study(cell.spec, asked.search, results) is not None for cell in studies)
     if dry_run:
         say(f"search: {len(studies)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")

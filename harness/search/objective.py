@@ -1,6 +1,7 @@
 """One trial: the runs of one proposed configuration, reported to the pruner and judged by the objectives."""
 
 import math
+import time
 from collections.abc import Callable
 from copy import copy
 from statistics import mean
@@ -18,7 +19,9 @@ from harness.search.space import suggest
 from harness.search.spec import Objective
 
 OUTCOME = "outcome"
-"""User attribute of a finished trial: its runs, steps and the reason of a failure."""
+"""User attribute of a finished trial: its runs, steps, seconds and the reason of a failure.
+
+Optuna's own times are local ones, which jump with the time of the year and are set; these seconds are not."""
 
 VERDICT = "verdict"
 """User attribute of a trial: the pruner's last verdict that came with attributes of the pruner's own."""
@@ -38,7 +41,7 @@ def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callab
         SpecError: the cell is skipped.
     """
     spec = with_params(plan.spec, {name: suggest(trial, name, range_) for name, range_ in plan.space.items()})
-    reports = Reports(trial, plan, check_budget)
+    reports, clock = Reports(trial, plan, check_budget), time.monotonic()
     records: list[Record] = []
     try:
         for seed in plan.search.seeds:
@@ -49,11 +52,13 @@ def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callab
     finally:
         reason = records[-1].reason if records else None
         outcome = {"run_ids": [record.run_id for record in records], "steps": reports.steps, "reason": reason}
-        trial.set_user_attr(OUTCOME, outcome)
+        trial.set_user_attr(OUTCOME, outcome | {"seconds": time.monotonic() - clock})
     status = records[-1].status
     if status == "skipped":
         raise SpecError(f"nothing to search: {reason}")
-    trial.set_constraint(FAILED, 0.0 if status == "ok" else 1.0)
+    # A trial that was killed after this is retried with its constraints, which Optuna lets nobody set twice.
+    if FAILED not in trial.storage.get_trial(trial._trial_id).constraints:
+        trial.set_constraint(FAILED, 0.0 if status == "ok" else 1.0)
     return [mean(_value(name, record) for record in records) for name in plan.search.objectives]
 
 

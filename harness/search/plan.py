@@ -1,7 +1,9 @@
 """A study before its first trial."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness import identity, registry
 from harness.record import Record
@@ -24,19 +26,32 @@ class Plan:
     default: Params
     metric: str
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """The cell in words, and a hash of all that decides what is proposed; the budget is not part of it."""
+        """The cell in words, and a hash of all that decides what is proposed and what comes of it.
+
+        That is the runs of the published default (spec, examples, versions), the metric, what varies and how it is
+        searched. The budget is no part of it.
+
+        Raises:
+            SourceError: the examples are out of reach.
+        """
         spec = self.spec
         decisive = {
-            "spec": spec.model_dump(mode="json", exclude={"seed"}),
-            "version": registry.method_class(spec.method.name).version,
+            "runs": [identity.identify(spec.model_copy(update={"seed": seed})) for seed in self.search.seeds],
+            "metric": self.metric,
             "search": self.search.model_dump(mode="json", exclude={"trials", "budget_seconds"}),
             "space": {name: repr(range_) for name, range_ in self.space.items()},
             "default": self.default,
         }
-        base = spec.base.name.rstrip("/").rsplit("/", 1)[-1]
-        return "-".join((spec.method.name, spec.task.name, base, spec.base.quantization, digest(decisive, 8)))
+        words = (spec.method.name, _word(spec.task.name), _word(spec.base.name), spec.base.quantization)
+        return "-".join((*words, digest(decisive, 8)))
+
+
+def _word(name: str) -> str:
+    """A task or a base in a file's name: of a path or a hub id the last part, without a query, and not too long."""
+    last = name.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^\w.]+", "_", last)[:40]
 
 
 def make_plan(spec: RunSpec, search: SearchSpec, space: Space | None = None) -> Plan:

@@ -1,14 +1,16 @@
 """What a study leaves behind, readable without optuna: results/studies/<name>.json."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from harness import registry
-from harness.errors import HarnessError, unknown
+from harness.errors import HarnessError, HarnessWarning, unknown
+from harness.files import one_line
 from harness.record import Part
 from harness.search.spec import Objective, SearchSpec
 from harness.spec import RunSpec, merge, parse_spec
@@ -39,6 +41,15 @@ class StudyRecord(Part):
     trials: list[TrialRecord] = Field(description="Finished trials by number; trial 0 is the published default.")
     best: list[int] = Field(description="Number of the best trial; with several objectives, the Pareto front.")
     is_finished: bool = Field(description="Whether the budget is spent.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StudyRecord":
+        numbers = {trial.number for trial in self.trials}
+        if len(numbers) < len(self.trials) or not numbers.issuperset(self.best):
+            raise ValueError("its trials are not numbered once each, or its best is none of them")
+        if any(len(t.values) != len(self.search.objectives) for t in self.trials if t.status == "complete"):
+            raise ValueError("a complete trial has not one value for each objective")
+        return self
 
     @property
     def completed(self) -> list[TrialRecord]:
@@ -115,22 +126,41 @@ def read_study(path: Path) -> StudyRecord:
     """A study from its file.
 
     Raises:
-        HarnessError: the file can't be read as a study.
+        HarnessError: the file can't be read as a study, or as the one it is named after.
     """
     try:
-        return StudyRecord.model_validate_json(path.read_bytes())
+        study = StudyRecord.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise HarnessError(f"{path} is not a readable study ({error}); run its search again to rewrite it") from None
+        problem = f"{path} is not a readable study ({one_line(error)})"
+    else:
+        if study.name == path.stem:
+            return study
+        problem = f"{path} is not a readable study (it calls itself {study.name!r})"
+    raise HarnessError(f"{problem}; run its search again to rewrite it")
 
 
 def find_studies(results: Path, names: Sequence[str] = ()) -> list[StudyRecord]:
     """The studies of a results folder, or those named, in the order of their names.
 
+    Without names one that can't be read is left out, and a ``HarnessWarning`` says so.
+
     Raises:
         SpecError: an unknown name.
+        HarnessError: a named study can't be read.
     """
     paths = {path.stem: path for path in sorted((results / "studies").glob("*.json"))}
     for name in names:
         if name not in paths:
             raise unknown("study", name, paths)
-    return [read_study(path) for name, path in paths.items() if not names or name in names]
+    if names:
+        return [read_study(path) for name, path in paths.items() if name in names]
+    return [study for path in paths.values() if (study := readable_study(path))]
+
+
+def readable_study(path: Path) -> StudyRecord | None:
+    """A study from its file, or None with a ``HarnessWarning`` where it can't be read."""
+    try:
+        return read_study(path)
+    except HarnessError as error:
+        warnings.warn(f"a study is left out: {error}", HarnessWarning, stacklevel=3)
+        return None

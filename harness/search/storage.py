@@ -4,7 +4,6 @@ A journal file (default) is shared by processes of one machine, a database by ma
 is gone is run again with the parameters it had, so none is lost, and only its last try counts.
 """
 
-import json
 import os
 import socket
 import time
@@ -19,23 +18,26 @@ from filelock import FileLock, Timeout
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import (
     BaseStorage,
-    JournalStorage,
     RDBStorage,
     RetryHeartbeatStaleTrialCallback,
     fail_stale_trials,
 )
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import get_lock_file
-from optuna.storages.journal._storage import JournalOperation
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
 
 from harness.errors import SpecError
+from harness.search.journal import open_journal
 
 WORKER = "worker"
 """User attribute of a trial: the process that runs it."""
+
+STARTED = "started"
+"""User attribute of a trial: its number, and when it was claimed in seconds since 1970 (UTC).
+
+Optuna's own times are local, so they jump with the time of the year and differ between machines. A retry has its
+predecessor's attributes until it is claimed, so the number tells whose time it is."""
 
 HEARTBEAT_SECONDS = 30
 """A process tells a database this often that its trial is alive; twice as long without a word, and it is dead."""
@@ -78,23 +80,6 @@ def open_storage(url: str | None, folder: Path, name: str) -> Iterator[SharedSto
         shared.close()
 
 
-class Journal(JournalFileBackend):
-    """Optuna's journal file, forced to the disk where a trial ends and not at each of its dozen other writes.
-
-    What a killed process wrote is in the file either way. A machine that loses power may lose the last writes of a
-    running trial, which is then run again.
-    """
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write; wait for the disk if a trial's state is among it."""
-        if any(log["op_code"] == JournalOperation.SET_TRIAL_STATE_VALUES for log in logs):
-            super().append_logs(logs)
-            return
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with get_lock_file(self._lock), open(self._file_path, "ab") as file:
-            file.write(lines.encode())
-
-
 class JournalFile:
     """A journal file; a process is alive as long as it holds its lock, which the system frees when it dies.
 
@@ -102,9 +87,7 @@ class JournalFile:
     """
 
     def __init__(self, path: Path) -> None:
-        # The system frees this lock when its holder is killed; Optuna's own is waited for, 30 s.
-        lock = FileLock(path.with_suffix(".journal.flock"))
-        self.storage: BaseStorage = JournalStorage(Journal(str(path), lock))  # type: ignore[arg-type]
+        self.storage: BaseStorage = open_journal(path)
         self._turn = FileLock(path.with_suffix(".lock"))
         self._workers = path.with_suffix(".workers")
         self._workers.mkdir(exist_ok=True)
@@ -125,6 +108,7 @@ class JournalFile:
         """A running trial without a mark is dead too: its process was killed in its turn, which is ours now."""
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not self._is_alive(trial.user_attrs.get(WORKER)):
+                self.storage.set_trial_user_attr(trial._trial_id, STARTED, None)
                 self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
     def _is_alive(self, worker: str | None) -> bool:

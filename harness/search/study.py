@@ -3,7 +3,6 @@
 import math
 import time
 import warnings
-from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -12,14 +11,15 @@ from optuna.exceptions import ExperimentalWarning, TrialPruned
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from harness.errors import HarnessWarning, StorageError
 from harness.files import write_json
 from harness.record import Record
 from harness.search.objective import OUTCOME, evaluate, is_failed
 from harness.search.plan import OnValidation, Plan, RunTrial, make_plan
-from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials
+from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials, find_studies
 from harness.search.samplers import first_number, make_pruner, make_sampler, max_trials
 from harness.search.spec import SearchSpec
-from harness.search.storage import SharedStorage, open_storage
+from harness.search.storage import STARTED, SharedStorage, open_storage
 from harness.space import Space
 from harness.spec import RunSpec
 
@@ -53,6 +53,8 @@ def search_cell(
 
     Raises:
         SpecError: wrong input, an unusable storage, or a cell that is skipped, with its reason.
+        SourceError: the examples are out of reach.
+        StorageError: the disk is full.
     """
     plan = make_plan(spec, search, space)
     with open_storage(storage, results / "studies", plan.name) as shared:
@@ -63,6 +65,8 @@ def search_cell(
             sampler=make_sampler(search.sampler, search.seeds[0], plan.space, plan.default),
             load_if_exists=True,
         )
+        if not study.get_trials(deepcopy=False):
+            _tell_of_others(plan, results)
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(search.objectives))
         loop = Search(plan, study, shared, run_trial or _run_into(results))
@@ -70,11 +74,32 @@ def search_cell(
             loop.run()
         finally:
             record = summarize(loop)
-            path = results / "studies" / f"{plan.name}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".json.lock")):
-                write_json(path, record.model_dump(mode="json"))
+            _write(record, results / "studies" / f"{plan.name}.json")
     return record
+
+
+def _write(record: StudyRecord, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".json.lock")):
+            write_json(path, record.model_dump(mode="json"))
+    except OSError as error:
+        raise StorageError(f"can't write {path}: {error}; free some room and search again") from None
+
+
+def _tell_of_others(plan: Plan, results: Path) -> None:
+    """Warn of earlier studies of the same command that a new study does not go on with."""
+    budget = {"trials", "budget_seconds"}
+    others = [
+        study.name
+        for study in find_studies(results)
+        if study.name.rpartition("-")[0] == plan.name.rpartition("-")[0]
+        and (study.spec.method, study.spec.training) == (plan.spec.method, plan.spec.training)
+        and study.search.model_dump(exclude=budget) == plan.search.model_dump(exclude=budget)
+    ]
+    if others:
+        text = "of other examples, another metric or other versions: it is kept, and not gone on with"
+        warnings.warn(f"study {plan.name} is new; {', '.join(others)} is {text}", HarnessWarning, stacklevel=3)
 
 
 def _run_into(results: Path) -> RunTrial:
@@ -105,6 +130,7 @@ class Search:
         self.run_trial = run_trial
         self.n_trials = plan.search.trials or math.inf
         self.n_points = max_trials(plan.search.sampler, plan.space)
+        self._running: tuple[int, float] | None = None  # number, and the time that no clock change moves
 
     def run(self) -> None:
         """Run trials until the budget is spent."""
@@ -139,7 +165,16 @@ class Search:
         budget = self.plan.search.budget_seconds
         if budget is None:
             return math.inf
-        return budget - sum(seconds(trial) for trial in trials if trial.state != TrialState.FAIL)
+        return budget - sum(self._seconds(trial) for trial in trials if trial.state != TrialState.FAIL)
+
+    def _seconds(self, trial: FrozenTrial) -> float:
+        """How long a trial ran, or has been running."""
+        if trial.state.is_finished():
+            return float(trial.user_attrs.get(OUTCOME, {}).get("seconds", 0.0))
+        if self._running and self._running[0] == trial.number:
+            return time.monotonic() - self._running[1]
+        number, started = trial.user_attrs.get(STARTED) or (None, 0.0)
+        return max(0.0, time.time() - started) if number == trial.number else 0.0
 
     def _run_one(self) -> None:
         self.study.pruner = make_pruner(self.plan.search.pruner, self.study)
@@ -147,8 +182,13 @@ class Search:
             self.study.optimize(self._objective, n_trials=1, catch=(OneTooMany,))
         except Interrupted as interrupted:
             raise interrupted.__cause__ or interrupted from None
+        except AssertionError as error:
+            # Where a trial's end can't be written, Optuna stumbles over its state and hides why.
+            raise error.__context__ if isinstance(error.__context__, StorageError) else error from None
 
     def _objective(self, trial: Trial) -> list[float]:
+        self._running = trial.number, time.monotonic()
+        trial.set_user_attr(STARTED, [trial.number, time.time()])
         self.shared.claim(trial)
         if n_places(self.study.get_trials(deepcopy=False)[: trial.number]) >= self.n_trials:
             raise OneTooMany
@@ -175,13 +215,6 @@ def n_places(trials: list[FrozenTrial]) -> int:
     return sum(is_completed(trial) or not trial.state.is_finished() for trial in trials)
 
 
-def seconds(trial: FrozenTrial) -> float:
-    """How long a trial ran, or has been running."""
-    if trial.datetime_start is None:
-        return 0.0
-    return ((trial.datetime_complete or datetime.now()) - trial.datetime_start).total_seconds()
-
-
 def summarize(search: Search) -> StudyRecord:
     """What is known of a study so far."""
     plan, trials = search.plan, search.study.get_trials(deepcopy=False)
@@ -205,6 +238,5 @@ def _summarize_trial(trial: FrozenTrial) -> TrialRecord:
         status="failed" if is_failed(trial) else status,
         params=trial.params,
         values=trial.values or [],
-        seconds=seconds(trial),
         **trial.user_attrs[OUTCOME],
     )

@@ -1,13 +1,16 @@
 """The search of a suite: every cell with the same budget, then the winner on the suite's own seeds."""
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+from harness import identity
+from harness.errors import HarnessWarning, SourceError
 from harness.search.plan import make_plan
-from harness.search.record import StudyRecord, read_study
+from harness.search.record import StudyRecord, readable_study
 from harness.search.spec import SearchSpec
 from harness.spec import RunSpec
 from harness.suite import Cell
@@ -17,10 +20,29 @@ TUNED = " (tuned)"
 """Added to a method's label for its winner."""
 
 
+def searchable(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose examples can be had; a ``HarnessWarning`` says why one of the others is not searched."""
+    reached = []
+    for cell in cells:
+        try:
+            identity.identify(identity.resolve(cell.spec))
+        except SourceError as error:
+            warnings.warn(
+                f"{cell.label} on {cell.spec.task.name} is not searched: {error}", HarnessWarning, stacklevel=2
+            )
+        else:
+            reached.append(cell)
+    return reached
+
+
 def find_study(spec: RunSpec, search: SearchSpec, results: Path) -> StudyRecord | None:
-    """The finished study of a cell, within the budget, or None."""
+    """The finished study of a cell, within the budget, or None.
+
+    Raises:
+        SourceError: the examples are out of reach, so that no study can be told to be of them.
+    """
     path = results / "studies" / f"{make_plan(spec, search).name}.json"
-    study = read_study(path) if path.exists() else None
+    study = readable_study(path) if path.exists() else None
     if study is None or not study.is_finished or not _covers(study.search, search):
         return None
     return study.within(search)

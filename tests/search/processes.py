@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.record import Record
+from harness.search import journal as journal_module
 from harness.search import storage as storage_module
 from harness.search.plan import OnValidation
 from harness.search.spec import SearchSpec
@@ -18,7 +19,7 @@ from tests.search.stand_in import LORA, stand_in
 
 # One server imports optuna once and forks; unlike this process it has no threads of torch.
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.search.processes"])
+CONTEXT.set_forkserver_preload(["tests.search.preloaded"])
 
 
 def start(function: Any, *arguments: Any) -> BaseProcess:
@@ -30,16 +31,16 @@ def start(function: Any, *arguments: Any) -> BaseProcess:
 
 def search_until_write(results: Path, spec: SearchSpec, n_writes: int) -> None:
     """Search; be killed instead of the n-th write to the journal."""
-    append = storage_module.Journal.append_logs
+    append = journal_module.Journal.append_logs
     left = [n_writes]
 
-    def append_or_die(self: storage_module.Journal, logs: list[dict[str, Any]]) -> None:
+    def append_or_die(self: journal_module.Journal, logs: list[dict[str, Any]]) -> None:
         left[0] -= 1
         if left[0] < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         append(self, logs)
 
-    storage_module.Journal.append_logs = append_or_die  # type: ignore[method-assign]
+    journal_module.Journal.append_logs = append_or_die  # type: ignore[method-assign]
     search_cell(LORA, spec, results, run_trial=stand_in)
 
 
