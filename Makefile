@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# A worker a core, each on one thread; every worker holds torch and its own bases, so not more than four.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test test-fast lint bench
 
@@ -11,10 +13,10 @@ demo: .venv/.runtime
 	$(BIN)/python -m harness run --method lora --task rotten_tomatoes --set task.train_limit=3000
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 bench: $(INSTALLED)
 	$(BIN)/python -m harness fetch minilm smollm2-135m rotten_tomatoes openbookqa
