@@ -9,9 +9,10 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from threading import Thread
 
 from harness.errors import HarnessError, StorageError
 from harness.plan import RETRIED
@@ -112,7 +113,7 @@ class Worker:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, results, threads), daemon=True)
-        with _interrupts_blocked():
+        with interrupts_blocked():
             self.process.start()
         theirs.close()
 
@@ -164,8 +165,23 @@ def _cause_of_death(exit_code: int | None) -> str:
     return f"the worker process was killed by {signal.Signals(-exit_code).name}{hint}"
 
 
+def end_with_parent() -> None:
+    """Let this process, which multiprocessing started, end at once when its parent is gone, even by SIGKILL.
+
+    What it was doing leaves no record, and is done again by the next command.
+    """
+    parent = parent_process()
+    assert parent is not None
+
+    def wait_for_the_end() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait_for_the_end, daemon=True).start()
+
+
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
+def interrupts_blocked() -> Iterator[None]:
     """A process started inside never sees Ctrl-C, which a terminal sends to parent and children alike."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -174,11 +190,17 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection, results: Path, threads: int) -> None:
-    """What a worker does: run the jobs it is sent; answer (run_id, None), (run_id, why it failed), or the full disk."""
-    # Read by OpenMP, MKL and the tokenizers when they are first imported, which is below.
+def begin_worker(threads: int) -> None:
+    """What a process that computes for another one does first: end when that one does, and keep to its share."""
+    end_with_parent()
+    # Read by OpenMP, MKL and the tokenizers when they are first imported, which is with the first run.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = str(threads)
+
+
+def _serve(connection: Connection, results: Path, threads: int) -> None:
+    """What a worker does: run the jobs it is sent; answer (run_id, None), (run_id, why it failed), or the full disk."""
+    begin_worker(threads)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
     from harness.bases.load import keep_bases

@@ -1,5 +1,6 @@
 """The commands, put together; errors become one message and an exit code."""
 
+import signal
 import sys
 import warnings
 from typing import Any
@@ -44,6 +45,7 @@ def main() -> None:
 
     Exit codes: 0 done, 2 wrong input, 1 anything else failed, 130 interrupted.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing half done, no worker left
     # Deprecations are advice to authors of libraries, not to a user of this program.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -1,20 +1,20 @@
 """The search of a suite: every cell with the same budget, then the winner on the suite's own seeds."""
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
 from harness import identity
-from harness.errors import HarnessWarning, SourceError
+from harness.errors import HarnessError, HarnessWarning, SourceError
 from harness.search.plan import make_plan
 from harness.search.record import StudyRecord, readable_study
 from harness.search.spec import SearchSpec
 from harness.spec import RunSpec
 from harness.suite import Cell
-from harness.workers import available_cores
+from harness.workers import available_cores, begin_worker, interrupts_blocked
 
 TUNED = " (tuned)"
 """Added to a method's label for its winner."""
@@ -56,7 +56,11 @@ def _covers(larger: SearchSpec, search: SearchSpec) -> bool:
 def tune(cells: Sequence[Cell], search: SearchSpec, results: Path, n_workers: int) -> Iterator[StudyRecord]:
     """Search the cells whose study is not finished; yields each study as it ends.
 
-    With several workers each searches a cell at a time, on an equal share of the processor's cores.
+    With several workers each searches a cell at a time, on an equal share of the processor's cores. Closing the
+    iterator, or an exception inside it such as KeyboardInterrupt, ends them at once.
+
+    Raises:
+        HarnessError: a worker was killed, or its search failed.
     """
     pending = [cell.spec for cell in cells if find_study(cell.spec, search, results) is None]
     if n_workers == 1 or len(pending) < 2:
@@ -64,15 +68,24 @@ def tune(cells: Sequence[Cell], search: SearchSpec, results: Path, n_workers: in
         return
     n_workers = min(n_workers, len(pending))
     threads = max(1, available_cores() // n_workers)
-    with ProcessPoolExecutor(n_workers, get_context("spawn"), _limit_threads, (threads,)) as pool:
-        for future in as_completed([pool.submit(_search, spec, search, results) for spec in pending]):
+    pool = ProcessPoolExecutor(n_workers, get_context("spawn"), begin_worker, (threads,))
+    try:
+        with interrupts_blocked():
+            futures = [pool.submit(_search, spec, search, results) for spec in pending]
+        for future in as_completed(futures):
             yield future.result()
+    except BrokenProcessPool:
+        problem = "a process that searched was killed; out of memory is the usual cause"
+        raise HarnessError(f"{problem}; the same command goes on from here") from None
+    finally:
+        _stop(pool)
 
 
-def _limit_threads(n_threads: int) -> None:
-    # Read by OpenMP, MKL and the tokenizers when they are first imported, which is with the first run.
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ[variable] = str(n_threads)
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the processes, whatever they are doing: an interrupted trial is run again next time."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()
+    pool.shutdown(cancel_futures=True)
 
 
 def _search(spec: RunSpec, search: SearchSpec, results: Path) -> StudyRecord:
