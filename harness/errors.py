@@ -37,7 +37,7 @@ class HarnessWarning(UserWarning):
 def nearest(value: str, allowed: Iterable[str]) -> str:
     """The suffix ` (did you mean 'x'?)`, or an empty string when nothing is close."""
     best = max(allowed, key=lambda name: _likeness(value, name), default="")
-    return f" (did you mean {best!r}?)" if _likeness(value, best) >= 0.5 else ""
+    return f" (did you mean {best!r}?)" if best and _likeness(value, best) >= 0.5 else ""
 
 
 def _likeness(a: str, b: str) -> float:

@@ -45,10 +45,10 @@ def export_run(run_id: str, to: Path, results: Path, *, merge: bool) -> Path:
     """Write a run's adapter, or the merged model with its tokenizer, to a new or empty folder.
 
     Raises:
-        SpecError: the folder is not empty, the method trains nothing, or it can't be merged.
+        SpecError: the folder is no empty one, the method trains nothing, or it can't be merged.
     """
-    if to.exists() and any(to.iterdir()):
-        raise SpecError(f"{to} is not empty; choose a new folder")
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise SpecError(f"{to} is not an empty folder; choose a new one")
     if merge:
         record, _, adapted = load_run(run_id, results)
         merged: Any = registry.make_method(record.spec.method).merge(adapted.model)

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import SpecError, nearest
+from harness.toml import read_value
 
 Quantization = Literal["none", "8bit", "4bit"]
 Formulation = Literal["head", "token_head", "likelihood", "generation", "similarity", "mask"]
@@ -17,13 +17,13 @@ Formulation = Literal["head", "token_head", "likelihood", "generation", "similar
 class Section(BaseModel):
     """A part of a spec: immutable, with no unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class BaseSpec(Section):
     """The pretrained base."""
 
-    name: str = Field("minilm", description="Registered base, local folder, or hub id.")
+    name: str = Field("minilm", min_length=1, description="Registered base, local folder, or hub id.")
     quantization: Quantization = Field("none", description="Precision of the frozen linear layers.")
     max_length: int = Field(256, ge=8, description="Tokens kept of each input; longer ones are truncated and counted.")
 
@@ -31,7 +31,7 @@ class BaseSpec(Section):
 class TaskSpec(Section):
     """The task and how much of its data is used."""
 
-    name: str = Field(description="Registered task, or a file describing one's own.")
+    name: str = Field(min_length=1, description="Registered task, or a file describing one's own.")
     path: str | None = Field(None, description="Folder with train/validation/test.parquet (hub columns).")
     train_limit: int | None = Field(None, ge=2, description="Examples kept of train (stratified, seeded).")
     validation_limit: int | None = Field(None, ge=1, description="Examples kept of validation.")
@@ -140,17 +140,21 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
             raise SpecError(f"--set needs key=value, such as training.learning_rate=1e-4; got {assignment!r}")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        if text.strip().lower() in ("none", "null"):
-            value = None
-        nested: Any = value
+        _check_section(key.strip(), assignment)
+        nested: Any = read_value(text)
         for part in reversed(key.strip().split(".")):
             nested = {part: nested}
         result = merge(result, nested)
     return result
+
+
+def _check_section(key: str, assignment: str) -> None:
+    """Raise SpecError for a field whose section is left out, with the section's name where there is one."""
+    if "." in key or key in RunSpec.model_fields:
+        return
+    sections = {name: _fields_at(RunSpec, [name]) for name in RunSpec.model_fields}
+    section = next((name for name, fields in sections.items() if key in fields), "method")
+    raise SpecError(f"--set needs section.field=value; got {assignment!r} (did you mean '{section}.{key}'?)")
 
 
 def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
@@ -166,12 +170,21 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], prefix: str) -> s
         return f"unknown field {name!r}{nearest(location[-1], fields)}; allowed: {', '.join(fields)}"
     if problem["type"] == "missing":
         return f"{name} is required"
+    if problem["type"] == "model_type":
+        fields = _fields_at(model, location)
+        return f"{name} is a section with the fields {', '.join(fields)}; got {shown(problem['input'])}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     if problem["type"] == "literal_error":
         allowed = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         got = problem["input"]
-        return f"{name} must be one of {', '.join(allowed)}; got {got!r}{nearest(str(got), allowed)}"
-    return f"{name}: {message}; got {problem['input']!r}"
+        return f"{name} must be one of {', '.join(allowed)}; got {shown(got)}{nearest(str(got), allowed)}"
+    return f"{name}: {message}; got {shown(problem['input'])}"
+
+
+def shown(value: Any) -> str:
+    """A wrong value as an error shows it: the beginning where it is long."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:

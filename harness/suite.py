@@ -1,6 +1,5 @@
 """A suite: axes in a TOML file, expanded into the runs they mean. Imports no torch."""
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -27,6 +26,7 @@ from harness.spec import (
     merge,
     parse_spec,
 )
+from harness.toml import read_toml
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -46,7 +46,9 @@ AXES = {"base": ("name", "quantization"), "task": ("name",)}
 class Suite(Section):
     """The axes, what all runs share, and what the comparison is to show."""
 
-    bases: list[str] = Field(["minilm"], description="Registered bases, local folders or hub ids.")
+    bases: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["minilm"], description="Registered bases, local folders or hub ids."
+    )
     quantizations: list[Quantization] = Field(["none"], description="Precisions of the frozen layers.")
     tasks: list[str] = Field([], description="Registered tasks.")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="Seeds; every method runs with each of them.")
@@ -94,12 +96,7 @@ def read_suite(path: Path) -> Suite:
     Raises:
         SpecError: the file can't be read, or every problem in it, one a line.
     """
-    try:
-        data = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SpecError(f"can't read suite {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} is not valid TOML: {error}") from None
+    data = read_toml(path)
     try:
         return parse_suite(data)
     except SpecError as error:
@@ -161,7 +158,9 @@ def _split(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _without(data: dict[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
     """The data with wrong top-level keys and wrong list elements taken out, so that the rest can be checked too."""
     wrong_elements = {
-        location[:2] for location in locations if len(location) > 1 and isinstance(data.get(str(location[0])), list)
+        location[:2]
+        for location in locations
+        if isinstance(data.get(str(location[0])), list) and [type(part) for part in location[1:2]] == [int]
     }
     wrong_keys = {location[0] for location in locations if location[:2] not in wrong_elements}
     return {
@@ -220,7 +219,7 @@ def _section_problems(sections: dict[str, Any], prefix: str = "") -> Iterator[st
         for field in AXES.get(name, ()):
             if field in values:
                 yield f"{prefix}{name}.{field} is set by the axes; remove it here"
-        placeholder = {"name": ""} if name == "task" else {}
+        placeholder = {"name": "any"} if name == "task" else {}
         try:
             SECTIONS[name].model_validate({**placeholder, **values})
         except ValidationError as error:

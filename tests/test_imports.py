@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "transformers", "peft", "datasets", "optuna", "bitsandbytes", "accelerate"}
 LAYERS = (
     ("errors", "files", "words"),
+    ("toml",),
     ("spec", "space", "seeds", "search.spec"),
     ("task", "method", "record"),
     ("assets", "hub", "metrics", "checkpoint", "peft_method", "registry", "store", "progress"),

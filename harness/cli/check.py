@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from harness.cli.console import note, say
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Results, path
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="Suite file.")],
+    file: Annotated[Path, typer.Argument(help="Suite file.", parser=path)],
     results: Results = RESULTS,
 ) -> None:
     """Find what would make a suite's comparison unfair, or unable to show a difference; each with its remedy.

@@ -9,8 +9,21 @@ from typing import Annotated, Literal
 import typer
 
 from harness.cli.usage import one_of
+from harness.errors import SpecError
 
-Results = Annotated[Path, typer.Option(help="Folder with the results.")]
+
+def path(text: str | Path) -> Path:
+    """A path; nothing is not the current folder.
+
+    Raises:
+        SpecError: the text is empty.
+    """
+    if not str(text):
+        raise SpecError("a path on the command line is empty; the current folder is called .")
+    return Path(text)
+
+
+Results = Annotated[Path, typer.Option(help="Folder with the results.", parser=path)]
 RESULTS = Path("results")
 
 Split = Literal["test", "validation"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from harness.cli.console import say
-from harness.cli.options import RESULTS, Results, Split, SplitOption
+from harness.cli.options import RESULTS, Results, Split, SplitOption, path
 from harness.cli.table import split_names
 from harness.cli.usage import Commands, one_of
 
@@ -25,7 +25,7 @@ Where = Annotated[list[str] | None, typer.Option(help="Keep runs with field=valu
 Compare = Annotated[str, typer.Option(help="Fields along which cells compete, comma-separated.")]
 Metric = Annotated[str | None, typer.Option(help="Metric; default: each task's primary one.")]
 Mixed = Annotated[bool, typer.Option("--mixed", help="Draw unlike data or devices together.")]
-Out = Annotated[Path, typer.Option(help="File to write: .png, .pdf or .svg.")]
+Out = Annotated[Path, typer.Option(help="File to write: .png, .pdf or .svg.", parser=path)]
 
 
 @plot.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.console import say
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Results, path
 from harness.cli.plot import Out, plot
 
 
@@ -37,10 +37,10 @@ def study(
     name: Annotated[str, typer.Argument(help="Name of the study, see results/studies/.")],
     storage: Annotated[str | None, typer.Option(help="Database URL, if the search had one.")] = None,
     results: Results = RESULTS,
-    out: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("."),
+    out: Annotated[Path, typer.Option(help="Folder of the figures.", parser=path)] = Path("."),
 ) -> None:
     """Optuna's figures of one study: history, importances of the parameters, slices."""
     from harness.search.figures import draw_study
 
-    for path in draw_study(name, storage, results, out):
-        say(path)
+    for figure in draw_study(name, storage, results, out):
+        say(figure)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.console import say
-from harness.cli.options import RESULTS, Results, uncollected
+from harness.cli.options import RESULTS, Results, path, uncollected
 
 
 @uncollected()
@@ -14,7 +14,7 @@ def report(
     results: Results = RESULTS,
     where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Adaptation methods compared",
-    out: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="File to write.", parser=path)] = Path("report.html"),
 ) -> None:
     """Write all runs into one page: sortable tables, figures, every run's spec and curve; opens without a network."""
     from harness.compare.cells import parse_where, select

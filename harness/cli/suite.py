@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import console, note, one_line, printable, say, say_table
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Results, path
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def suite(
-    file: Annotated[Path, typer.Argument(help="TOML file of axes; benchmarks/suites/ has examples.")],
+    file: Annotated[Path, typer.Argument(help="TOML file of axes; benchmarks/suites/ has examples.", parser=path)],
     workers: Annotated[int, typer.Option(min=1, help="Local processes; the cores are shared out among them.")] = 1,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Repeat failed and out-of-memory cells.")

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from harness.cli.console import say
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Results, path
 
 
 def export(
     run: Annotated[str, typer.Argument(help="Run id, or its beginning.")],
-    to: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.")],
+    to: Annotated[Path, typer.Option(help="Folder to write; must be new or empty.", parser=path)],
     merge: Annotated[bool, typer.Option(help="A plain checkpoint with the update merged into the weights.")] = False,
     results: Results = RESULTS,
 ) -> None:

@@ -1,6 +1,5 @@
 """Records grouped into cells, and the cells that compete in one comparison."""
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from harness.compare.predictions import Read
 from harness.errors import SpecError, unknown
 from harness.record import Record
 from harness.spec import RunSpec
+from harness.toml import read_value
 
 AXES = {"method": "method.name", "task": "task.name", "base": "base.name", "quantization": "base.quantization"}
 """Short names of the spec fields that tables are usually made of."""
@@ -113,17 +113,8 @@ def parse_where(conditions: Iterable[str]) -> dict[str, list[Any]]:
         field, separator, text = condition.partition("=")
         if not separator or not field:
             raise SpecError(f"--where needs field=value, such as method=lora; got {condition!r}")
-        allowed[field] += [_value(text), text]
+        allowed[field] += [read_value(text), text]
     return dict(allowed)
-
-
-def _value(text: str) -> Any:
-    if text.lower() in ("none", "null"):
-        return None
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def select(records: Iterable[Record], where: dict[str, list[Any]]) -> list[Record]:

@@ -32,9 +32,9 @@ class SearchSpec(Section):
     @model_validator(mode="before")
     @classmethod
     def _no_pruning_of_several_objectives(cls, data: Any) -> Any:
-        if isinstance(data, dict) and len(data.get("objectives", ())) > 1:
-            return {"pruner": "none", **data}
-        return data
+        objectives = data.get("objectives") if isinstance(data, dict) else None
+        several = isinstance(objectives, list | tuple) and len(objectives) > 1
+        return {"pruner": "none", **data} if several else data
 
     @model_validator(mode="after")
     def _consistent(self) -> "SearchSpec":

@@ -110,7 +110,7 @@ def test_problems_of_the_whole_file(data: dict[str, Any], message: str) -> None:
 
 
 def test_unreadable_files_are_spec_errors(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="can't read suite"):
+    with pytest.raises(SpecError, match="can't read "):
         read_suite(tmp_path / "absent.toml")
     (tmp_path / "bad.toml").write_text("bases = [")
     with pytest.raises(SpecError, match="not valid TOML"):
