@@ -1,5 +1,6 @@
 """What was trained, and only that, as one safetensors file."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,28 @@ def load_trainable(model: "nn.Module", folder: Path) -> None:
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(tensors[name])
+
+
+def hash_tensors(tensors: "Mapping[str, Tensor]") -> str:
+    """SHA-256 over names and values, in the order of the names: 64 hex digits."""
+    import torch
+
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        values = tensors[name].detach().cpu().contiguous().view(-1).view(torch.uint8)
+        total.update(f"{name}\0".encode())
+        total.update(memoryview(values.numpy()))
+    return total.hexdigest()
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 over the names and the contents of what ``Method.save`` wrote: its tensors and their settings."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json")):
+        total.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, "Tensor"]:

@@ -10,9 +10,12 @@ import torch
 
 from harness import data, registry
 from harness.adapted import Adapted, adapt, load_base
+from harness.bases.weights import weights_of
+from harness.checkpoint import hash_folder
 from harness.data.examples import fields_of
 from harness.errors import SourceError, SpecError
 from harness.evaluation.predict import predict
+from harness.plain import speak_the_task
 from harness.record import Record
 from harness.store import Store
 from harness.task import Example, Task
@@ -31,12 +34,13 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
     if record.status != "ok":
         raise SpecError(f"run {record.run_id} is {record.status}: {record.reason or 'there is no model to use'}")
     spec = record.spec
+    _check_weights(record)
     task, method = registry.task(spec.task.name), registry.make_method(spec.method)
     # A schedule's length matters to training only; two is the least any method accepts.
     steps = max(2, int(record.curve[-1]["step"])) if record.curve else 2
     adapted = adapt(spec, task, method, load_base(spec, task, method), steps)
     if method.trains:
-        check_plain(folder / ADAPTER)
+        _check_stored(folder / ADAPTER, record)
         method.load(adapted.model, folder / ADAPTER)
     return record, task, adapted
 
@@ -52,6 +56,7 @@ def export_run(run_id: str, to: Path, results: Path, *, merge: bool) -> Path:
     if merge:
         record, _, adapted = load_run(run_id, results)
         merged: Any = registry.make_method(record.spec.method).merge(adapted.model)
+        speak_the_task(merged, adapted)
         merged.save_pretrained(to)
         adapted.base.tokenizer.save_pretrained(to)
         return to
@@ -59,9 +64,31 @@ def export_run(run_id: str, to: Path, results: Path, *, merge: bool) -> Path:
     adapter = folder / ADAPTER
     if not adapter.is_dir():
         raise SpecError(f"run {record.run_id} ({record.spec.method.name}, {record.status}) stored no adapter")
-    check_plain(adapter)
+    _check_stored(adapter, record)
     shutil.copytree(adapter, to, dirs_exist_ok=True)
     return to
+
+
+def _check_weights(record: Record) -> None:
+    """Refuse a base whose weights are not those that the run adapted; records of older versions don't tell.
+
+    Raises:
+        SourceError: naming both.
+    """
+    trained, now = record.weights.fingerprint, weights_of(record.spec.base.name).fingerprint
+    if trained and trained != now:
+        raise SourceError(f"base {record.spec.base.name} has other weights ({now}) than the run adapted ({trained})")
+
+
+def _check_stored(adapter: Path, record: Record) -> None:
+    """Refuse an adapter that is not, to the last bit, what the run stored; records of older versions don't tell.
+
+    Raises:
+        SourceError: a file is missing, changed, or not plain.
+    """
+    check_plain(adapter)
+    if record.params.stored_hash and hash_folder(adapter) != record.params.stored_hash:
+        raise SourceError(f"{adapter} is not what the run stored: its checksum differs; run it again with --force")
 
 
 def check_plain(adapter: Path) -> None:

@@ -107,7 +107,9 @@ def _fingerprint(task: TaskSpec, seed: int) -> str:
     return data.load(registry.task(task.name), task, seed)[1].fingerprint
 
 
-def run_id(resolved: RunSpec, task_version: int, method_version: int, data_fingerprint: str) -> str:
+def run_id(
+    resolved: RunSpec, task_version: int, method_version: int, data_fingerprint: str, weights_fingerprint: str
+) -> str:
     """12 hex digits of SHA-256 over everything that decides the result."""
     identity = {
         "schema": record.SCHEMA,
@@ -115,12 +117,16 @@ def run_id(resolved: RunSpec, task_version: int, method_version: int, data_finge
         "task_version": task_version,
         "method_version": method_version,
         "fingerprint": data_fingerprint,
+        "weights": weights_fingerprint,
     }
     return digest(identity)
 
 
 def identify(resolved: RunSpec) -> str:
-    """The run_id of a resolved spec, with the versions and the data as they are here and now."""
+    """The run_id of a resolved spec, with the versions, the data and the weights as they are here and now."""
+    from harness.bases.weights import weights_of
+
     task_version = registry.task(resolved.task.name).version
     method_version = registry.method_class(resolved.method.name).version
-    return run_id(resolved, task_version, method_version, fingerprint(resolved.task, resolved.seed))
+    weights = weights_of(resolved.base.name).fingerprint
+    return run_id(resolved, task_version, method_version, fingerprint(resolved.task, resolved.seed), weights)

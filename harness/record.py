@@ -25,6 +25,15 @@ class Params(Part):
     total: int = 0
     trainable_percent: float = 0.0
     stored_bytes: int = Field(0, description="Size of what must be kept per task, on disk.")
+    init_hash: str = Field("", description="SHA-256 of the trainable weights as training found them.")
+    stored_hash: str = Field("", description="SHA-256 of the files of the adapter.")
+
+
+class Weights(Part):
+    """Which weights the base's name stood for."""
+
+    source: str = Field("", description="path, hub or asset, with the place.")
+    fingerprint: str = Field("", description="12 hex digits of the files' SHA-256, or of the hub's commit.")
 
 
 class PeakMemory(Part):
@@ -82,6 +91,7 @@ class Record(Part):
     cost: Cost = Field(default_factory=Cost)
     curve: list[dict[str, float]] = Field(default_factory=list)
     data: DataInfo = Field(default_factory=DataInfo)
+    weights: Weights = Field(default_factory=Weights)
     environment: dict[str, Any] = Field(default_factory=dict)
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)

@@ -16,6 +16,8 @@ from torch import nn
 
 from harness import data, identity, registry
 from harness.adapted import adapt, load_base
+from harness.bases.weights import weights_of
+from harness.checkpoint import hash_folder, hash_tensors, trainable
 from harness.data import out_of_domain
 from harness.errors import HarnessError, Unsupported
 from harness.evaluation.formulation import Formulation, Row
@@ -27,7 +29,7 @@ from harness.measure.parameters import measure_params
 from harness.method import Method
 from harness.plan import RETRIED
 from harness.progress import RunProgress, run_progress
-from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status
+from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status, Weights
 from harness.seeds import derive
 from harness.spec import RunSpec
 from harness.store import Store
@@ -65,7 +67,8 @@ def run(
     store, resolved = Store(results), identity.resolve(spec)
     task, method = registry.task(resolved.task.name), registry.make_method(resolved.method)
     splits, info = data.load(task, resolved.task, resolved.seed)
-    run_id = identity.run_id(resolved, task.version, method.version, info.fingerprint)
+    weights = weights_of(resolved.base.name)
+    run_id = identity.run_id(resolved, task.version, method.version, info.fingerprint, weights.fingerprint)
     before = store.find(run_id)
     if before and before.status not in RETRIED and not force:
         return before
@@ -74,7 +77,8 @@ def run(
         if meanwhile and not (before and meanwhile.model_dump_json() == before.model_dump_json()):
             return meanwhile
         with store.writing(run_id, resolved) as folder, run_progress() as progress:
-            record = _Attempt(resolved, task, method, splits, info, folder, progress, on_validation).record(run_id)
+            attempt = _Attempt(resolved, task, method, splits, info, weights, folder, progress, on_validation)
+            record = attempt.record(run_id)
             store.finish(folder, record)
     return record
 
@@ -92,6 +96,7 @@ class _Attempt:
     method: Method
     splits: Splits
     info: DataInfo
+    weights: Weights
     folder: Path
     progress: RunProgress
     on_validation: OnValidation | None
@@ -124,6 +129,7 @@ class _Attempt:
             cost=self._cost(),
             curve=self.fitted.curve,
             data=self.info,
+            weights=self.weights,
             environment=environment(self.spec.training.precision),
         )
 
@@ -155,6 +161,7 @@ class _Attempt:
             n_steps = planned_steps(self.spec, len(splits.train))
             adapted = adapt(self.spec, self.task, method, base, n_steps)
         model, formulation = adapted.model, adapted.formulation
+        init_hash = hash_tensors(trainable(model)) if method.trains else ""
         self.progress.phase("tokenize")
         with self._timed("tokenize"), torch.no_grad():
             formulation.prepare(model, splits.train)
@@ -166,7 +173,9 @@ class _Attempt:
         if adapter:
             self._train(model, formulation, train, held_out, n_steps)
             self._save(model, adapter)
-        self.params = measure_params(model, base.head_names, self.trainable_final, adapter)
+        params = measure_params(model, base.head_names, self.trainable_final, adapter)
+        hashes = {"init_hash": init_hash, "stored_hash": hash_folder(adapter) if adapter else ""}
+        self.params = params.model_copy(update=hashes)
         self._evaluate(model, formulation, held_out | elsewhere)
 
     def _save(self, model: nn.Module, adapter: Path) -> None:

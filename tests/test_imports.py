@@ -19,6 +19,7 @@ LAYERS = (
     ("measure", "data", "bases", "identity"),
     ("suite", "plan", "evaluation", "search.record"),
     ("adapted", "training", "compare"),
+    ("plain",),
     ("run", "export", "forecast", "workers"),
     ("search",),
     ("cli",),
@@ -26,8 +27,9 @@ LAYERS = (
 )
 """A module imports its own layer and those above it in this list. A folder counts as one, but for a contract in it."""
 
-NEEDS_TORCH = {"adapted", "bases", "evaluation", "export", "forecast", "measure", "run", "search", "training"}
-LIGHT_ANYWAY = {"bases/info.py", "bases/package.py", "bases/shapes.py", "bases/anatomy.py", "measure/hardware.py"}
+NEEDS_TORCH = {"adapted", "bases", "evaluation", "export", "forecast", "measure", "plain", "run", "search", "training"}
+LIGHT_BASES = {f"bases/{name}.py" for name in ("anatomy", "info", "package", "shapes", "weights")}
+LIGHT_ANYWAY = {*LIGHT_BASES, "measure/hardware.py"}
 
 
 def sources(*folders: str) -> list[Path]:

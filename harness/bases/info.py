@@ -13,6 +13,8 @@ from harness.hub import hub_problem
 from harness.method import BaseInfo, BaseKind
 from harness.spec import Quantization
 
+SNAPSHOT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+"""What is read of a base: configuration, weights, tokenizer, chat template."""
 _DISCRIMINATORS = ("ElectraForPreTraining", "FunnelForPreTraining")
 """Pretrained to tell replaced tokens from true ones: they fill in no mask."""
 
@@ -64,7 +66,7 @@ def base_info(name: str, quantization: Quantization) -> BaseInfo:
     if name in PACKAGE_BASES:
         config, is_sentence = PACKAGE_BASES[name].config, PACKAGE_BASES[name].is_sentence_embedding
     else:
-        folder = _local_folder(name) or _from_hub(name, "config.json").parent
+        folder = config_folder(name)
         config, is_sentence = _read_config(folder), (folder / "modules.json").exists()
     try:
         return _described(config, quantization, is_sentence)
@@ -85,6 +87,20 @@ def _described(config: dict[str, Any], quantization: Quantization, is_sentence_e
         linears=linear_shapes(config),
         class_name=architecture,
     )
+
+
+def config_folder(name: str) -> Path:
+    """The folder with a base's configuration; of a hub snapshot the weights may not be there yet.
+
+    Raises:
+        SourceError: nothing there; the message says what was tried.
+    """
+    return _local_folder(name) or _from_hub(name, "config.json").parent
+
+
+def is_local(name: str) -> bool:
+    """Whether it is a folder here or in HARNESS_MODEL_DIR."""
+    return _local_folder(name) is not None
 
 
 def _local_folder(name: str) -> Path | None:
@@ -114,8 +130,7 @@ def _from_hub(name: str, file: str | None) -> Path:
     try:
         if file:
             return Path(hf_hub_download(name, file, local_files_only=problem is not None))
-        patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=problem is not None))
+        return Path(snapshot_download(name, allow_patterns=list(SNAPSHOT_FILES), local_files_only=problem is not None))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = problem or (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SourceError(

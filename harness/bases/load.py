@@ -23,12 +23,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from harness.bases.anatomy import blocks, linear_names
+from harness.bases.anatomy import blocks, is_linear, linear_names
 from harness.bases.features import Features
 from harness.bases.heads import find_heads, lost_parameters
 from harness.bases.info import base_info, snapshot
 from harness.bases.quiet import quiet
 from harness.bases.tokens import load_tokenizer
+from harness.bases.weights import weights_of
 from harness.errors import HarnessError, SourceError, Unsupported
 from harness.method import BaseInfo
 from harness.spec import BaseSpec, Formulation, Quantization
@@ -74,10 +75,11 @@ def load(
         with _reading(folder):
             skeleton = _skeleton(_auto_class(formulation, info), _config(folder, formulation, n_labels))
             kept = tuple(unquantized_blocks(len(blocks(skeleton)[1])))
-    wanted = (folder, spec.quantization, formulation, n_labels, kept)
+    asked = (folder, spec.quantization, formulation, n_labels, kept)
+    wanted = (*asked, weights_of(spec.name).fingerprint)
     if wanted not in _KEPT:
         _KEPT.clear()
-        base = _read(info, *wanted)
+        base = _read(info, *asked)
         if not _keeps_bases:
             return base
         _KEPT[wanted] = base
@@ -202,7 +204,7 @@ def _bitsandbytes(quantization: Quantization, skeleton: nn.Module, quantized: se
     bitsandbytes matches ``llm_int8_skip_modules`` from the start of the full name, and a miss is silent: so every other
     linear layer is listed in full and the result is checked after loading.
     """
-    linear = [name for name, module in skeleton.named_modules() if isinstance(module, nn.Linear)]
+    linear = [name for name, module in skeleton.named_modules() if is_linear(module)]
     skip = [name for name in linear if name not in quantized]
     if quantization == "8bit":
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skip)

@@ -264,7 +264,8 @@ def find_all_mixed(comparisons: Sequence[Comparison], read: Read, split: str, al
     ]
     if lines and not allow:
         more = [f"… and {len(lines) - 10} more"] if len(lines) > 10 else []
-        remedy = "keep one kind with --where (such as data.fingerprint=…), or pass --mixed to show them untested"
+        fields = "data.fingerprint=… or weights.fingerprint=…"
+        remedy = f"keep one kind with --where (such as {fields}), or pass --mixed to show them untested"
         raise SpecError("\n".join([*lines[:10], *more, remedy]))
     return mixed
 
@@ -281,6 +282,10 @@ def find_mixed(comparison: Comparison, read: Read, split: str) -> list[str]:
         by_seed[run.spec.seed].add(run.data.fingerprint)
     kinds = {f"data fingerprints for seed {seed}": found for seed, found in sorted(by_seed.items())}
     kinds["split protocols"] = {run.data.protocol for run in runs}
+    by_base: defaultdict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        by_base[run.spec.base.name].add(run.weights.fingerprint or "unknown")
+    kinds |= {f"weights of base {name}": found for name, found in sorted(by_base.items())}
     kinds["devices"] = {device(run) for run in runs}
     mixed = [f"{kind} ({', '.join(sorted(found))})" for kind, found in kinds.items() if len(found) > 1]
     by_fingerprint = {run.data.fingerprint: run for run in reversed(runs)}

@@ -48,16 +48,17 @@ def test_training_settings_do_not_tell_untrained_runs_apart() -> None:
 def test_every_part_of_the_identity_changes_the_run_id() -> None:
     resolved = identity.resolve(spec())
     ids = [
-        identity.run_id(resolved, 1, 1, "a"),
-        identity.run_id(resolved, 2, 1, "a"),
-        identity.run_id(resolved, 1, 2, "a"),
-        identity.run_id(resolved, 1, 1, "b"),
-        identity.run_id(identity.resolve(spec(seed=1)), 1, 1, "a"),
-        identity.run_id(identity.resolve(spec(method={"name": "lora", "rank": 4})), 1, 1, "a"),
+        identity.run_id(resolved, 1, 1, "a", "w"),
+        identity.run_id(resolved, 2, 1, "a", "w"),
+        identity.run_id(resolved, 1, 2, "a", "w"),
+        identity.run_id(resolved, 1, 1, "b", "w"),
+        identity.run_id(resolved, 1, 1, "a", "v"),
+        identity.run_id(identity.resolve(spec(seed=1)), 1, 1, "a", "w"),
+        identity.run_id(identity.resolve(spec(method={"name": "lora", "rank": 4})), 1, 1, "a", "w"),
     ]
     assert len(set(ids)) == len(ids)
     assert all(len(run_id) == 12 and int(run_id, 16) >= 0 for run_id in ids)
-    assert ids[0] == identity.run_id(identity.resolve(spec()), 1, 1, "a")
+    assert ids[0] == identity.run_id(identity.resolve(spec()), 1, 1, "a", "w")
 
 
 def test_a_cell_that_cannot_run_has_a_reason() -> None:
