@@ -49,7 +49,7 @@ def hash_tensors(tensors: "Mapping[str, Tensor]") -> str:
     for name in sorted(tensors):
         values = tensors[name].detach().cpu().contiguous().view(-1).view(torch.uint8)
         total.update(f"{name}\0".encode())
-        total.update(memoryview(values.numpy()))
+        total.update(values.numpy().data)
     return total.hexdigest()
 
 
