@@ -110,7 +110,11 @@ class Formulation(ABC):
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """The task loss, a scalar: mean over the examples of the batch."""
+        """The task loss, a scalar: mean over what ``n_counted`` counts in the batch."""
+
+    def n_counted(self, rows: Sequence[Row]) -> int:
+        """What the task loss is the mean of: the examples, of which each has its own loss."""
+        return len(rows)
 
     @contextmanager
     def answering(self, model: nn.Module, rows: Sequence[Row]) -> Iterator[None]:

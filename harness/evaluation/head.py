@@ -149,7 +149,12 @@ class TokenHead(Head):
         """Cross-entropy over first sub-tokens, mean over all words of the batch."""
         logits = model(**batch.inputs).logits.float()
         targets, _ = pad([row.targets for row in batch.rows], IGNORED, logits.device)
-        return cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        total = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+        return total / max(1, self.n_counted(batch.rows))
+
+    def n_counted(self, rows: Sequence[Row]) -> int:
+        """The words."""
+        return sum(target != IGNORED for row in rows for target in row.targets)
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """One label index per word."""

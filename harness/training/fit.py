@@ -117,20 +117,26 @@ class _Backward:
     accelerator: Accelerator
 
     def __call__(self, taken: list[list[Row]], counts: Fitted) -> tuple[float, float | None]:
-        """Accumulate over the batches; the mean task loss, and the mean of the method's own, logged apart."""
+        """Accumulate over the batches; the mean task loss, and the mean of the method's own, logged apart.
+
+        The task loss is the mean over all that is counted in the step, however it is cut into batches: a batch weighs
+        as much as it holds of what the formulation counts.
+        """
         device = next(self.model.parameters()).device
+        counted = [self.formulation.n_counted(rows) for rows in taken]
         losses, extras = [], []
-        for rows in taken:
+        for rows, n in zip(taken, counted, strict=True):
+            weight = n / max(1, sum(counted))
             batch = self.formulation.collate(rows, device)
             with autocast(device, self.formulation.spec.training.precision):
                 loss = self.formulation.loss(self.model, batch)
                 extra = self.method.extra_loss(self.model)
-            self.accelerator.backward((loss if extra is None else loss + extra) / len(taken))
-            losses.append(loss.item())
+            self.accelerator.backward(weight * loss if extra is None else weight * loss + extra / len(taken))
+            losses.append(weight * loss.item())
             extras += [] if extra is None else [extra.item()]
             counts.train_tokens += sum(row.n_tokens for row in rows)
             counts.padded_tokens += batch.inputs["input_ids"].numel()
-        return fmean(losses), fmean(extras) if extras else None
+        return sum(losses), fmean(extras) if extras else None
 
 
 @dataclass

@@ -1,14 +1,22 @@
 """The loop's own promises, on tiny models."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 
+from harness import data, identity, registry
+from harness.adapted import adapt, load_base
+from harness.checkpoint import trainable
+from harness.evaluation.formulation import IGNORED, Row
 from harness.run import run
-from harness.training.fit import Diverged, LossWatch
+from harness.task import Example
+from harness.training.fit import Diverged, Fitted, LossWatch, _Backward
 from tests.conftest import MakeSpec
+from tests.hub_schema import write_mirror
 
 
 def test_accumulated_batches_take_the_same_steps(make_spec: MakeSpec, tmp_path: Path) -> None:
@@ -44,6 +52,75 @@ def test_adalora_penalty_is_logged_apart(make_spec: MakeSpec, tmp_path: Path) ->
     assert all(point["extra_loss"] > 0 for point in record.curve)
     assert "extra_loss" not in run(make_spec("lora"), tmp_path).curve[0]
     assert record.params.trainable_final < record.params.trainable
+
+
+MIRRORED = {
+    ("encoder", "rte"): "head",
+    ("encoder", "stsb"): "head",
+    ("encoder", "commonsense_qa"): "head",
+    ("encoder", "wnut17"): "token_head",
+    ("encoder", "mrpc"): "similarity",
+    ("decoder", "commonsense_qa"): "likelihood",
+    ("decoder", "multi30k_en_de"): "generation",
+    ("encoder_decoder", "rte"): "likelihood",
+    ("encoder_decoder", "wnut17"): "generation",
+}
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_mirror(tmp_path_factory.mktemp("mirror"))
+
+
+def longer(example: Example, times: int) -> Example:
+    """The example with its texts, and its answer where it is text, repeated."""
+    fields = {name: " ".join([text] * times) for name, text in example.fields.items()}
+    target = example.target
+    if isinstance(target, str):
+        target = " ".join([target] * times)
+    return replace(
+        example,
+        fields=fields,
+        tokens=example.tokens * times,
+        target=target * times if isinstance(target, tuple) else target,
+    )
+
+
+@pytest.mark.parametrize(("kind", "name"), MIRRORED)
+def test_a_step_is_the_same_however_it_is_cut_into_batches(
+    kind: str, name: str, mirror: Path, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Examples of different sizes in batches of different sizes: the loss and every gradient of the one big batch."""
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(mirror))
+    formulation = MIRRORED[kind, name]
+    spec = identity.resolve(make_spec("full", kind, task={"name": name, "path": None}, formulation=formulation))
+    task, method = registry.task(name), registry.make_method(spec.method)
+    adapted = adapt(spec, task, method, load_base(spec, task, method), 1)
+    examples = [longer(e, 1 + n % 3) for n, e in enumerate(data.load(task, spec.task, 0)[0].train[:7])]
+    rows = adapted.formulation.encode_training(examples)
+    assert len({row.n_tokens for row in rows}) > 1
+    backward = _Backward(adapted.model, method, adapted.formulation, Accelerator())  # in evaluation mode: no dropout
+
+    def step(*batches: list[Row]) -> tuple[float, dict[str, torch.Tensor]]:
+        adapted.model.zero_grad()
+        loss, _ = backward(list(batches), Fitted())
+        parameters = trainable(adapted.model)
+        return loss, {key: value.grad.clone() for key, value in parameters.items() if value.grad is not None}
+
+    whole_loss, whole = step(rows)
+    loss, parts = step(rows[:1], rows[1:3], rows[3:])
+    assert loss == pytest.approx(whole_loss, rel=1e-5)
+    assert len(whole) > 5
+    torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)
+
+
+def test_a_batch_without_a_word_to_learn_counts_nothing(make_spec: MakeSpec) -> None:
+    spec = identity.resolve(make_spec("full", task={"name": "wnut17", "path": None}))
+    task, method = registry.task("wnut17"), registry.make_method(spec.method)
+    adapted = adapt(spec, task, method, load_base(spec, task, method), 1)
+    row = Row(Example("0", {"tokens": ""}, ()), ([2, 3],), targets=(IGNORED, IGNORED))
+    batch = adapted.formulation.collate([row], torch.device("cpu"))
+    assert adapted.formulation.loss(adapted.model, batch).item() == 0
 
 
 def test_loss_watch() -> None:
