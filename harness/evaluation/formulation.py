@@ -108,6 +108,10 @@ class Formulation(ABC):
         """Tokens that a row takes in a batch to be answered, by which similar rows are put together."""
         return row.length
 
+    def max_padding(self, model: nn.Module) -> float:
+        """Tokens of padding that a batch to be answered may hold before it ends."""
+        return PASS_TOKENS if next(model.parameters()).device.type == "cpu" else math.inf
+
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The task loss, a scalar: mean over what ``n_counted`` counts in the batch."""
@@ -138,6 +142,14 @@ def pad(
         ids[row, place] = torch.tensor(sequence, dtype=torch.long)
         mask[row, place] = 1
     return ids.to(device), mask.to(device)
+
+
+def of_tokens(states: Tensor, length: int) -> Tensor:
+    """What a model gives for the ``length`` tokens it was given, without virtual tokens that a method puts before them.
+
+    Shape (B, virtual + T, …) → (B, T, …).
+    """
+    return states[:, states.shape[1] - length :]
 
 
 def by_size(sizes: Sequence[int], batch_size: int, max_padding: float = math.inf) -> Iterator[list[int]]:

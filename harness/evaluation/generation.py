@@ -1,18 +1,21 @@
 """Generated answers: translation, summaries, arithmetic, tagging as text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from harness.bases.context import usable_context
+from harness.evaluation.continuation import to_continue
 from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
 from harness.evaluation.likelihood import Likelihood
-from harness.evaluation.prompts import Prompts, solution
+from harness.evaluation.prompts import Prompts, as_compared, solution
 from harness.evaluation.tagging import text_to_tags
+from harness.evaluation.token_tree import takes_positions
 from harness.method import Scoring
 from harness.task import Example
 
@@ -36,9 +39,11 @@ class Generation(Formulation):
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Prompts; one that leaves no room for the answer loses its beginning."""
-        ids = self.tokenizer([self.prompts.prompt(example) for example in examples], verbose=False)["input_ids"]
+        prompts = [self.prompts.prompt(example) for example in examples]
+        reads_on = self.base.info.kind == "decoder"
+        ids = to_continue(self.tokenizer, prompts) if reads_on else self.tokenizer(prompts, verbose=False)["input_ids"]
         room = self.max_length
-        if self.base.info.kind == "decoder":
+        if reads_on:
             room = min(room, usable_context(self.base) - self.n_new_tokens)
         self.n_truncated += sum(len(sequence) > room for sequence in ids)
         return [Row(e, (sequence[-room:],)) for e, sequence in zip(examples, ids, strict=True)]
@@ -50,11 +55,12 @@ class Generation(Formulation):
         return min(asked, usable_context(self.base) // 2)
 
     def encode_training(self, examples: Sequence[Example]) -> list[Row]:
-        """Prompt, target and end of text; only the target is learned."""
-        likelihood = self._likelihood
-        ends = [self._target_text(example) for example in examples]
-        pairs = likelihood._tokenize([(self.prompts.prompt(e), end) for e, end in zip(examples, ends, strict=True)])
-        return [likelihood._row(e, [pair]) for e, pair in zip(examples, pairs, strict=True)]
+        """Prompt, target and end of text; only the target is learned, and a long one loses its end."""
+        pairs = self._likelihood.tokenize([(self.prompts.prompt(e), self._target_text(e)) for e in examples])
+        before = self._likelihood.n_truncated
+        rows = [self._likelihood.row(e, [pair], cut_answer=True) for e, pair in zip(examples, pairs, strict=True)]
+        self.n_truncated += self._likelihood.n_truncated - before
+        return rows
 
     def _target_text(self, example: Example) -> str:
         end = "" if self.base.info.kind == "encoder_decoder" else (self.tokenizer.eos_token or "")
@@ -62,11 +68,17 @@ class Generation(Formulation):
         return f"{lead}{solution(self.task, example)}{self.task.stop[0] if self.task.stop else ''}{end}"
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
-        """Rows with spans as likelihood collates them; prompts to continue are padded on the left."""
+        """Rows with spans as likelihood collates them; prompts that a decoder continues are padded on the left."""
         if rows[0].spans:
             return self._likelihood.collate(rows, device)
-        ids, mask = pad([row.sequences[0] for row in rows], self.tokenizer.pad_token_id, device, side="left")
+        side = "left" if self.base.info.kind == "decoder" else "right"
+        ids, mask = pad([row.sequences[0] for row in rows], self.tokenizer.pad_token_id, device, side)
         return Batch(rows, {"input_ids": ids, "attention_mask": mask})
+
+    def max_padding(self, model: nn.Module) -> float:
+        """None where a decoder would read something else after padding."""
+        neutral = self.base.info.kind != "decoder" or takes_positions(model)
+        return super().max_padding(model) if neutral else 0
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Negative log-likelihood of the target's tokens."""
@@ -74,28 +86,50 @@ class Generation(Formulation):
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The text up to the first stop text."""
-        texts = self.tokenizer.batch_decode(self.generate(model, batch), skip_special_tokens=True)
+        texts = self._decode(self.generate(model, batch))
         return [self._read(text, row.example) for text, row in zip(texts, batch.rows, strict=True)]
 
     def generate(self, model: nn.Module, batch: Batch) -> list[list[int]]:
-        """New token ids of each row, to the end of its text or stop text, or to the longest answer."""
+        """New token ids of each row, to the end of its text or stop text, or to the longest answer.
+
+        Nothing but the likelihood decides: of the settings that a checkpoint brings for generation (penalties, shortest
+        answers, beams, sampling) only the ids of special tokens are used.
+        """
         start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
         generate: Any = model.generate
-        generated = generate(
-            **batch.inputs,
+        with self._plain_settings():
+            generated = generate(**batch.inputs, stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]))
+        return [_without_padding(ids, self.tokenizer.pad_token_id) for ids in generated[:, start:].tolist()]
+
+    @contextmanager
+    def _plain_settings(self) -> Iterator[None]:
+        model: Any = self.base.model
+        own = model.generation_config
+        ends = own.eos_token_id if isinstance(own.eos_token_id, list) else [own.eos_token_id]
+        model.generation_config = GenerationConfig(
             max_new_tokens=self.n_new_tokens,
             num_beams=self.spec.evaluation.n_beams,
             do_sample=False,
-            stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]),
+            bos_token_id=own.bos_token_id,
+            eos_token_id=sorted({*ends, self.tokenizer.eos_token_id} - {None}) or None,
             pad_token_id=self.tokenizer.pad_token_id,
+            decoder_start_token_id=own.decoder_start_token_id,
+            forced_bos_token_id=own.forced_bos_token_id,
         )
-        return [_without_padding(ids, self.tokenizer.pad_token_id) for ids in generated[:, start:].tolist()]
+        try:
+            yield
+        finally:
+            model.generation_config = own
+
+    def _decode(self, sequences: Sequence[Sequence[int]] | Tensor) -> list[str]:
+        """Texts as the tokens have them: without special tokens, blanks before punctuation kept."""
+        return self.tokenizer.batch_decode(sequences, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def _read(self, text: str, example: Example) -> Answer:
         answer = self.cut(text)
         if self.task.kind == "token_classification":
             return Answer(text_to_tags(answer, example.tokens, self.task.labels), text=text)
-        return Answer(self.task.answer(answer), text=text)
+        return Answer(as_compared(self.task, answer), text=text)
 
     def cut(self, text: str) -> str:
         """The text up to the first stop text; blanks before it don't count."""
@@ -119,6 +153,6 @@ class _StopTexts(StoppingCriteria):
 
     def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: object) -> Tensor:
         """Which sequences are done, bool, shape (B,)."""
-        texts = self.formulation.tokenizer.batch_decode(input_ids[:, self.start :], skip_special_tokens=True)
+        texts = self.formulation._decode(input_ids[:, self.start :])
         done = [self.formulation.cut(text) != text.lstrip() for text in texts]
         return torch.tensor(done, device=input_ids.device)

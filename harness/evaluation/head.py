@@ -1,6 +1,7 @@
 """Heads on an encoder (or on a decoder's last token): classification, regression, choices, one label per word."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain, islice
 
 import torch
@@ -8,8 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from transformers import BatchEncoding
 
-from harness.evaluation.formulation import IGNORED, Answer, Batch, Formulation, Row, pad
+from harness.errors import SpecError
+from harness.evaluation.formulation import IGNORED, Answer, Batch, Formulation, Row, of_tokens, pad
 from harness.task import Example
+
+_GIVES_KEYS = ("PREFIX_TUNING", "CARTRIDGE")
+"""peft's types of virtual tokens that are keys and values, not embeddings before those of the input."""
 
 
 class Head(Formulation):
@@ -52,7 +57,7 @@ class Head(Formulation):
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy, or the squared error of the target scaled to 0..1."""
-        logits = model(**batch.inputs).logits.float()
+        logits = self._logits(model, batch)
         targets = [row.example.target for row in batch.rows]
         if self.task.kind == "regression":
             low, high = self.task.value_range
@@ -62,11 +67,26 @@ class Head(Formulation):
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The label of the largest logit with the logits as scores, or the number in the task's own range."""
-        logits = model(**batch.inputs).logits.float().cpu()
+        logits = self._logits(model, batch).cpu()
         if self.task.kind == "regression":
             low, high = self.task.value_range
             return [Answer(prediction=low + value * (high - low)) for value in logits[:, 0].tolist()]
         return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in logits.tolist()]
+
+    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Float32, shape (sequences, L).
+
+        Raises:
+            SpecError: a decoder is given virtual tokens as embeddings, in which it can't tell padding from a token.
+        """
+        configs = getattr(model, "peft_config", {}).values()
+        embeds = any(config.is_prompt_learning and config.peft_type not in _GIVES_KEYS for config in configs)
+        if embeds and self.base.info.kind != "encoder":
+            raise SpecError(
+                "a head can't find a decoder's last token behind virtual tokens; use formulation likelihood"
+            )
+        logits: Tensor = model(**batch.inputs).logits.float()
+        return logits
 
 
 class ChoiceHead(Head):
@@ -104,7 +124,7 @@ class ChoiceHead(Head):
 
     def _scores(self, model: nn.Module, batch: Batch) -> Sequence[Tensor]:
         """Logits of the choices of each row: float32, shape (C,)."""
-        logits = model(**batch.inputs).logits[:, 0].float()
+        logits = self._logits(model, batch)[:, 0]
         return logits.split([len(row.sequences) for row in batch.rows])
 
 
@@ -143,11 +163,22 @@ class TokenHead(Head):
         return self._split([unknown if place in dropped else token for place, token in enumerate(tokens)])
 
     def _split(self, tokens: Sequence[str]) -> BatchEncoding:
-        return self.tokenizer(list(tokens), is_split_into_words=True, truncation=True, max_length=self.max_length)
+        words = [f" {token}" if self._marks_blanks else token for token in tokens]
+        return self.tokenizer(words, is_split_into_words=True, truncation=True, max_length=self.max_length)
+
+    @cached_property
+    def _marks_blanks(self) -> bool:
+        """Whether a word has other tokens after a blank, as in running text, than by itself."""
+        apart = self.tokenizer(["a", "a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+        return bool(apart != self.tokenizer("a a", add_special_tokens=False)["input_ids"])
+
+    def _word_logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Shape (B, T, L)."""
+        return of_tokens(model(**batch.inputs).logits, batch.inputs["input_ids"].shape[1])
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy over first sub-tokens, mean over all words of the batch."""
-        logits = model(**batch.inputs).logits.float()
+        logits = self._word_logits(model, batch).float()
         targets, _ = pad([row.targets for row in batch.rows], IGNORED, logits.device)
         total = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
         return total / max(1, self.n_counted(batch.rows))
@@ -158,7 +189,7 @@ class TokenHead(Head):
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """One label index per word."""
-        best = model(**batch.inputs).logits.argmax(-1).tolist()
+        best = self._word_logits(model, batch).argmax(-1).tolist()
         answers = []
         for labels, row in zip(best, batch.rows, strict=True):
             words = [label for label, target in zip(labels, row.targets, strict=False) if target != IGNORED]

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.errors import SpecError
+from harness.evaluation.continuation import Pair, apart, split
 from harness.evaluation.formulation import Answer, Batch, Formulation, Row, Span, pad
 from harness.evaluation.prompts import CONTENT_FREE, Prompts
 from harness.evaluation.token_tree import (
@@ -35,6 +37,7 @@ class Likelihood(Formulation):
     prompts: Prompts = field(init=False)
     _biases: dict[tuple[str, ...], tuple[float, ...]] = field(default_factory=dict, init=False)
     _start: Start | None = field(default=None, init=False)
+    _as_trees: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Prompts of the task for this base."""
@@ -48,65 +51,87 @@ class Likelihood(Formulation):
         """Rows with the sequences that cover all choices: one where every choice is a single token."""
         prompts = [self.prompts.prompt(example) for example in examples]
         choices = [self.prompts.choices(example) for example in examples]
-        pairs = self._tokenize([(p, c) for p, cs in zip(prompts, choices, strict=True) for c in cs])
+        pairs = self.tokenize([(p, c) for p, cs in zip(prompts, choices, strict=True) for c in cs])
         rows, place = [], 0
         for example, texts in zip(examples, choices, strict=True):
-            rows.append(self._row(example, pairs[place : place + len(texts)]))
+            rows.append(self.row(example, pairs[place : place + len(texts)]))
             place += len(texts)
         return rows
 
     def encode_training(self, examples: Sequence[Example]) -> list[Row]:
         """Rows with the right choice only."""
         right = [(self.prompts.prompt(e), self.prompts.choices(e)[e.target]) for e in examples]  # type: ignore[index]
-        return [self._row(e, [pair]) for e, pair in zip(examples, self._tokenize(right), strict=True)]
+        return [self.row(e, [pair]) for e, pair in zip(examples, self.tokenize(right), strict=True)]
 
-    def _tokenize(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-        """Prompt and choice token ids, split where lm-evaluation-harness splits them.
+    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+        """Token ids of prompts and answers, as this kind of base reads them."""
+        return apart(self.tokenizer, pairs) if self._reads_apart else split(self.tokenizer, pairs)
 
-        Whole = prompt + choice is tokenized once; the choice is what follows the prompt's own number of tokens.
-        Blanks at the prompt's end move to the choice.
+    @property
+    def _reads_apart(self) -> bool:
+        """Whether an encoder reads the prompt and a decoder the answer."""
+        return self.base.info.kind == "encoder_decoder"
+
+    def row(self, example: Example, pairs: Sequence[Pair], cut_answer: bool = False) -> Row:
+        """One row of an example and its answers; what is cut is counted.
+
+        A prompt that leaves the longest answer no room loses its beginning, before all answers the same.
+
+        Args:
+            cut_answer: A long answer loses its end instead where the prompt would keep less than half of the room.
+
+        Raises:
+            SpecError: an answer has no token, nothing before it, or no room.
         """
-        moved = [(p.rstrip(), p[len(p.rstrip()) :] + c) for p, c in pairs]
-        if self.base.info.kind == "encoder_decoder":
-            prompts = self.tokenizer([p for p, _ in moved], verbose=False)["input_ids"]
-            answers = self.tokenizer([c.strip() for _, c in moved], verbose=False)["input_ids"]
-            return list(zip(prompts, answers, strict=True))
-        unique = list(dict.fromkeys(p for p, _ in moved))
-        lengths = dict(zip(unique, map(len, self.tokenizer(unique, verbose=False)["input_ids"]), strict=True))
-        wholes = self.tokenizer([p + c for p, c in moved], verbose=False)["input_ids"]
-        return [(ids[: lengths[p]], ids[lengths[p] :]) for ids, (p, _) in zip(wholes, moved, strict=True)]
+        kept = [(prompt, self._cut(prompt, answer) if cut_answer else answer) for prompt, answer in pairs]
+        self._check(example, kept)
+        longest = max(len(answer) for _, answer in kept)
+        room = self.max_length if self._reads_apart else self.max_length + 1 - longest
+        kept = [(prompt[-room:], answer) for prompt, answer in kept]
+        self.n_truncated += kept != list(pairs)
+        return self._apart(example, kept) if self._reads_apart else self._joined(example, kept)
 
-    def _row(self, example: Example, pairs: Sequence[tuple[list[int], list[int]]]) -> Row:
-        """One row of an example: a choice whose input another one continues needs no sequence of its own."""
-        if self.base.info.kind == "encoder_decoder":
-            return self._seq2seq_row(example, pairs)
+    def _cut(self, prompt: list[int], answer: list[int]) -> list[int]:
+        most = self.max_length
+        return answer[: most if self._reads_apart else most + 1 - min(len(prompt), (most + 1) // 2)]
+
+    def _check(self, example: Example, pairs: Sequence[Pair]) -> None:
+        longest = max(len(answer) for _, answer in pairs)
+        if longest > self.max_length:
+            raise SpecError(
+                f"example {example.id} of {self.task.name} has an answer of {longest} tokens, for which a "
+                f"base.max_length of {self.max_length} has no room; raise it, or leave such examples out"
+            )
+        if not all(answer for _, answer in pairs):
+            raise SpecError(f"example {example.id} of {self.task.name} has an answer without a token in this base")
+        if not self._reads_apart and not all(prompt for prompt, _ in pairs):
+            raise SpecError(
+                f"example {example.id} of {self.task.name}: no token stands before the answer, so its first one "
+                "can't be predicted; use a template that says something"
+            )
+
+    def _joined(self, example: Example, pairs: Sequence[Pair]) -> Row:
+        """A choice whose input another one continues needs no sequence of its own."""
         sequences: list[list[int]] = []
         spans: dict[int, Span] = {}
-        truncated = False
         for index in sorted(range(len(pairs)), key=lambda i: -len(pairs[i][1])):
             prompt, answer = pairs[index]
             ids = (prompt + answer)[:-1]
-            truncated |= len(ids) > self.max_length
-            ids = ids[-self.max_length :]
-            start = len(ids) - len(answer)
             found = next((n for n, s in enumerate(sequences) if s[: len(ids)] == ids), len(sequences))
             if found == len(sequences):
                 sequences.append(ids)
-            spans[index] = Span(found, start, tuple(answer))
-        self.n_truncated += truncated
+            spans[index] = Span(found, len(prompt) - 1, tuple(answer))
         return Row(example, tuple(sequences), spans=tuple(spans[index] for index in range(len(pairs))))
 
-    def _seq2seq_row(self, example: Example, pairs: Sequence[tuple[list[int], list[int]]]) -> Row:
-        prompts = [prompt[-self.max_length :] for prompt, _ in pairs]
-        self.n_truncated += len(pairs[0][0]) > self.max_length
+    def _apart(self, example: Example, pairs: Sequence[Pair]) -> Row:
         spans = tuple(Span(index, 0, tuple(answer)) for index, (_, answer) in enumerate(pairs))
-        return Row(example, tuple(prompts), spans=spans)
+        return Row(example, tuple(prompt for prompt, _ in pairs), spans=spans)
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
         """All sequences of all rows, right-padded."""
         ids, mask = pad([s for row in rows for s in row.sequences], self.tokenizer.pad_token_id, device)
         inputs = {"input_ids": ids, "attention_mask": mask}
-        if self.base.info.kind == "encoder_decoder":
+        if self._reads_apart:
             inputs["decoder_input_ids"] = self._decoder_inputs(rows, device)
         return Batch(rows, inputs)
 
@@ -123,12 +148,13 @@ class Likelihood(Formulation):
     @contextmanager
     def answering(self, model: nn.Module, rows: Sequence[Row]) -> Iterator[None]:
         """Compute once what all prompts begin with, such as few-shot examples."""
-        ids = self._common_start(rows)
-        self._start = Start(model, ids) if ids and self._takes_trees(model) else None
+        self._as_trees = self._takes_trees(model)
+        ids = self._common_start(rows) if self._as_trees else []
+        self._start = Start(model, ids) if ids else None
         try:
             yield
         finally:
-            self._start = None
+            self._start, self._as_trees = None, False
 
     def _common_start(self, rows: Sequence[Row]) -> list[int]:
         """Tokens that all rows begin with and none of them reads; none where they save less than a tenth."""
@@ -174,7 +200,7 @@ class Likelihood(Formulation):
 
     def _logits(self, model: nn.Module, batch: Batch, reads: list[Read]) -> Tensor:
         """Logits at every read, shape (N, V); what sequences share is computed once where that is cheaper."""
-        if not torch.is_grad_enabled() and self._takes_trees(model):
+        if self._as_trees:
             groups = [row.sequences for row in batch.rows]
             sequences = [sequence for group in groups for sequence in group]
             start = self._start
@@ -182,7 +208,8 @@ class Likelihood(Formulation):
                 start = None
             if start or len(sequences) > len(groups):
                 return logits_of(model, groups, reads, self.tokenizer.pad_token_id, start)
-        with only_read_at(model, reads):
+        length = batch.inputs["decoder_input_ids" if self._reads_apart else "input_ids"].shape[1]
+        with only_read_at(model, reads, length):
             logits: Tensor = model(**batch.inputs).logits
         return logits
 
@@ -210,12 +237,13 @@ class Likelihood(Formulation):
         """
         device = next(model.parameters()).device
         if self.scoring.calibration == "unconditional":
-            texts = [self.tokenizer.bos_token or self.tokenizer.eos_token or ""]
+            begins_alone = bool(self.tokenize([("", "a")])[0][0])
+            texts = ["" if begins_alone else self.tokenizer.bos_token or self.tokenizer.eos_token or ""]
         else:
             texts = [self.prompts.content_free(text) for text in CONTENT_FREE]
-        pairs = self._tokenize([(text, choice) for text in texts for choice in choices])
+        pairs = self.tokenize([(text, choice) for text in texts for choice in choices])
         rows = [
-            self._row(Example("content-free", {}, 0), pairs[start : start + len(choices)])
+            self.row(Example("content-free", {}, 0), pairs[start : start + len(choices)])
             for start in range(0, len(pairs), len(choices))
         ]
         log_probs = self._log_probs(model, self.collate(rows, device))

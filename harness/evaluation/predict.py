@@ -1,6 +1,5 @@
 """Answers to all examples of a split, and what they are worth."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.evaluation.formulation import PASS_TOKENS, Answer, Formulation, Row, by_size
+from harness.evaluation.formulation import Answer, Formulation, Row, by_size
+from harness.evaluation.prompts import as_compared
 from harness.measure.hardware import autocast
 from harness.metrics import compute
 from harness.task import Task
@@ -27,8 +27,7 @@ def predict(
     device = next(model.parameters()).device
     answers: dict[int, Answer] = {}
     sizes = [formulation.size(row) for row in rows]
-    max_padding = PASS_TOKENS if device.type == "cpu" else math.inf
-    batches = by_size(sizes, formulation.spec.evaluation.batch_size, max_padding)
+    batches = by_size(sizes, formulation.spec.evaluation.batch_size, formulation.max_padding(model))
     with autocast(device, formulation.spec.training.precision), formulation.answering(model, rows):
         for indices in batches:
             batch = formulation.collate([rows[index] for index in indices], device)
@@ -90,7 +89,7 @@ def write_predictions(judged: Sequence[Judged], task: Task, path: Path) -> None:
 
 
 def _target(row: Row, task: Task) -> Any:
-    return task.answer(str(row.example.target)) if task.kind == "generation" else row.example.target
+    return as_compared(task, str(row.example.target)) if task.kind == "generation" else row.example.target
 
 
 def _plain(value: Any) -> Any:

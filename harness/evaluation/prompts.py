@@ -1,6 +1,7 @@
 """Prompts and answers of language models: template, chat format, few-shot examples, calibration texts."""
 
 import random
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -104,3 +105,9 @@ def solution(task: Task, example: Example) -> str:
     if isinstance(example.target, tuple):
         return tags_to_text(example.tokens, example.target, task.labels)
     return str(example.target)
+
+
+def as_compared(task: Task, text: str) -> str:
+    """An answer or a target as they are compared: composed (Unicode NFC), since a tokenizer may write é in another way
+    than the data, then as the task has it."""
+    return task.answer(unicodedata.normalize("NFC", text))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, normalize
 
 from harness.errors import SpecError
-from harness.evaluation.formulation import Answer, Batch, Row
+from harness.evaluation.formulation import Answer, Batch, Row, of_tokens
 from harness.evaluation.head import Head
 from harness.evaluation.prompts import Prompts
 from harness.task import Example, Target
@@ -92,7 +92,7 @@ class Similarity(Head):
 
     def _embed(self, model: nn.Module, batch: Batch) -> Tensor:
         """Unit vectors, float32, shape (B, D)."""
-        hidden = model(**batch.inputs).last_hidden_state.float()  # (B, T, D)
+        hidden = of_tokens(model(**batch.inputs).last_hidden_state, batch.inputs["input_ids"].shape[1]).float()
         mask = batch.inputs["attention_mask"].unsqueeze(-1).float()
         return normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
 
@@ -113,14 +113,24 @@ class Mask(Head):
     _words: list[int] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        """The first token of each verbalizer; they must differ."""
+        """The first token of each verbalizer; they must differ and be known."""
         self.prompts = Prompts(self.task, self.spec.prompt, self.tokenizer)
-        words = [
-            self.tokenizer(word.strip(), add_special_tokens=False)["input_ids"][0] for word in self.task.verbalizers
-        ]
+        words = [self._first_token(word.strip()) for word in self.task.verbalizers]
         if len(set(words)) < len(words):
             raise SpecError(f"verbalizers of {self.task.name} share a first token in this base's vocabulary")
+        if self.tokenizer.unk_token_id in words:
+            unknown = self.task.verbalizers[words.index(self.tokenizer.unk_token_id)]
+            raise SpecError(f"verbalizer {unknown.strip()!r} of {self.task.name} is no word of this base's vocabulary")
         self._words = words
+
+    def _first_token(self, word: str) -> int:
+        """The token that stands in the mask's place where the word does, with its blank if the mask takes that too."""
+        masked, written, alone = (
+            self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            for text in (f"a {self.tokenizer.mask_token}", f"a {word}", word)
+        )
+        place = masked.index(self.tokenizer.mask_token_id)
+        return int(written[place] if written[:place] == masked[:place] and len(written) > place else alone[0])
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Prompt and mask; a prompt that is too long loses its beginning, never the mask."""
@@ -140,8 +150,13 @@ class Mask(Head):
         raise SpecError("formulation mask trains nothing; use method zero_shot")
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
-        """The label of the likeliest word; scores are log-probabilities in nats."""
-        logits = model(**batch.inputs).logits  # (B, T, V)
-        at_mask = logits[batch.inputs["input_ids"] == self.tokenizer.mask_token_id]
+        """The label of the likeliest word; scores are log-probabilities in nats.
+
+        The mask is the last one: a text may have some of its own.
+        """
+        logits = of_tokens(model(**batch.inputs).logits, batch.inputs["input_ids"].shape[1])  # (B, T, V)
+        ends = [row.sequences[0][::-1].index(self.tokenizer.mask_token_id) for row in batch.rows]
+        columns = [row.length - 1 - end for row, end in zip(batch.rows, ends, strict=True)]
+        at_mask = logits[range(len(columns)), columns]
         scores = torch.log_softmax(at_mask.float(), dim=-1)[:, self._words]
         return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in scores.tolist()]

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from harness.evaluation.formulation import of_tokens
+
 Read = tuple[int, int]
 """A sequence, and the position in it whose logits are wanted: those of the token after it."""
 
@@ -53,7 +55,7 @@ class Start(DynamicCache):
         super().__init__()
         self.ids = ids
         inputs = torch.tensor([ids], device=next(model.parameters()).device)
-        with only_read_at(model, []):
+        with only_read_at(model, [], len(ids)):
             output = model(input_ids=inputs, attention_mask=torch.ones_like(inputs), use_cache=True)
         self.layers = output.past_key_values.layers
 
@@ -80,21 +82,29 @@ def count_common(sequences: Sequence[Sequence[int]]) -> int:
 def takes_trees(model: nn.Module) -> bool:
     """Whether a decoder can be told the position of every token and which tokens it sees.
 
-    Not those with sliding windows, recurrent states or positions of their own, nor under peft's prefixes, which come as
-    past keys and values.
+    Not those with sliding windows, nor those that don't take positions.
+    """
+    config: Any = model.config
+    return (
+        takes_positions(model)
+        and config._attn_implementation.startswith("sdpa")
+        and not getattr(config, "alibi", False)
+        and not any(DynamicCache(config=config).is_sliding)
+    )
+
+
+def takes_positions(model: nn.Module) -> bool:
+    """Whether a decoder reads the same of a token wherever it stands, as long as it is told the token's position.
+
+    Not those with recurrent states or positions of their own, nor under peft's virtual tokens, which are given before
+    the input without positions.
     """
     if any(config.is_prompt_learning for config in getattr(model, "peft_config", {}).values()):
         return False
     wrapped: Any = model
     base = wrapped.get_base_model() if hasattr(model, "get_base_model") else wrapped
-    config, taken = base.config, inspect.signature(base.forward).parameters
-    layers = DynamicCache(config=config)
-    return (
-        {"position_ids", "past_key_values"} <= taken.keys()
-        and config._attn_implementation.startswith("sdpa")
-        and not getattr(config, "alibi", False)
-        and not any((*layers.is_sliding, *layers.is_linear))
-    )
+    taken = inspect.signature(base.forward).parameters
+    return {"position_ids", "past_key_values"} <= taken.keys() and not any(DynamicCache(config=base.config).is_linear)
 
 
 def logits_of(
@@ -111,8 +121,8 @@ def logits_of(
     paths = [(row, path) for row, packed in enumerate(trees) for path in packed.paths]
     places = [(paths[sequence][0], paths[sequence][1][position - n_start]) for sequence, position in reads]
     index_of = {place: index for index, place in enumerate(dict.fromkeys(places))}
-    with only_read_at(model, list(index_of)):
-        inputs = _inputs(trees, n_start, pad_id, next(model.parameters()).device)
+    inputs = _inputs(trees, n_start, pad_id, next(model.parameters()).device)
+    with only_read_at(model, list(index_of), inputs["input_ids"].shape[1]):
         logits: Tensor = model(**inputs, past_key_values=start, use_cache=start is not None).logits
     return logits[[index_of[place] for place in places]]
 
@@ -135,14 +145,22 @@ def _inputs(trees: list[Tree], n_start: int, pad_id: int, device: torch.device) 
 
 
 @contextmanager
-def only_read_at(model: nn.Module, places: Sequence[tuple[int, int]]) -> Iterator[None]:
+def only_read_at(model: nn.Module, places: Sequence[tuple[int, int]], length: int) -> Iterator[None]:
     """Let a language-model head see the hidden states at some (row, column) only: its logits have shape (N, V) then.
 
     A vocabulary is far wider than a hidden state, so logits of tokens that nobody reads cost time and memory.
+
+    Args:
+        places: Columns are those of the tokens given to the model, whatever virtual tokens a method puts before them.
+        length: How many tokens are given, padding included.
     """
     head: nn.Module = model.get_output_embeddings()  # type: ignore[operator]
     rows, columns = [row for row, _ in places], [column for _, column in places]
-    hook = head.register_forward_pre_hook(lambda _, args: (args[0][rows, columns],))
+
+    def read(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+        return (of_tokens(args[0], length)[rows, columns],)
+
+    hook = head.register_forward_pre_hook(read)
     try:
         yield
     finally:
