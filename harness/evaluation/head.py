@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from transformers import BatchEncoding
 
-from harness.errors import SpecError
+from harness.errors import Unsupported
 from harness.evaluation.formulation import IGNORED, Answer, Batch, Formulation, Row, of_tokens, pad
 from harness.task import Example
 
@@ -77,12 +77,12 @@ class Head(Formulation):
         """Float32, shape (sequences, L).
 
         Raises:
-            SpecError: a decoder is given virtual tokens as embeddings, in which it can't tell padding from a token.
+            Unsupported: a decoder is given virtual tokens as embeddings, in which it can't tell padding from a token.
         """
         configs = getattr(model, "peft_config", {}).values()
         embeds = any(config.is_prompt_learning and config.peft_type not in _GIVES_KEYS for config in configs)
         if embeds and self.base.info.kind != "encoder":
-            raise SpecError(
+            raise Unsupported(
                 "a head can't find a decoder's last token behind virtual tokens; use formulation likelihood"
             )
         logits: Tensor = model(**batch.inputs).logits.float()

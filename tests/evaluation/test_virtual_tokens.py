@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness import identity, registry
 from harness.adapted import Adapted, adapt, load_base
-from harness.errors import SpecError
+from harness.errors import Unsupported
 from harness.evaluation.formulation import IGNORED
 from harness.evaluation.predict import predict
 from harness.task import Example, Task
@@ -115,5 +115,5 @@ def test_similarity(prompted: None, make_spec: MakeSpec) -> None:
 
 def test_a_head_on_a_decoders_last_token_is_refused(prompted: None, make_spec: MakeSpec) -> None:
     made = adapted(make_spec, "decoder", registry.task("sst2"), "head")
-    with pytest.raises(SpecError, match="virtual tokens"):
+    with pytest.raises(Unsupported, match="virtual tokens"):
         predict(made.model, made.formulation, made.formulation.encode(EXAMPLES))
