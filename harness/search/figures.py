@@ -10,8 +10,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from harness.compare.extras import need
+from harness.errors import SpecError
 from harness.search.record import find_studies
 from harness.search.storage import open_storage
+from harness.search.url import masked
 
 
 def draw_study(name: str, storage: str | None, results: Path, folder: Path) -> Iterator[Path]:
@@ -20,15 +22,22 @@ def draw_study(name: str, storage: str | None, results: Path, folder: Path) -> I
     With several objectives each has its own. Importances need two finished trials.
 
     Raises:
-        SpecError: no such study, or no matplotlib.
+        SpecError: no such study, no matplotlib, or a folder or storage that can't be used.
     """
     need("matplotlib.pyplot", "tables").switch_backend("agg")
     record = find_studies(results, [name])[0]
     several = len(record.search.objectives) > 1
     figures = ["history", "importances", "slice"] if len(record.completed) > 1 else ["history", "slice"]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"can't write figures to {folder}: {error.strerror}; choose another --out") from None
     with open_storage(storage, results / "studies", name) as shared:
-        study = optuna.load_study(study_name=name, storage=shared.storage)
+        try:
+            study = optuna.load_study(study_name=name, storage=shared.storage)
+        except KeyError:
+            place = f"--storage {masked(storage)}" if storage else f"{results / 'studies'}; give the --storage it has"
+            raise SpecError(f"the trials of study {name!r} are not in {place}") from None
         for index, objective in enumerate(record.search.objectives):
             for figure in figures:
                 path = folder / "-".join([name, *([objective] if several else []), f"{figure}.png"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import (
     BaseStorage,
     RDBStorage,
@@ -24,11 +24,13 @@ from optuna.storages import (
 )
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
-from harness.errors import SpecError
+from harness.errors import HarnessError, SpecError
 from harness.search.journal import open_journal
+from harness.search.url import masked, without_secrets
+
+EXAMPLES = "a database is given as sqlite:///studies.db or postgresql://user:password@host/name"
 
 WORKER = "worker"
 """User attribute of a trial: the process that runs it."""
@@ -66,16 +68,19 @@ def open_storage(url: str | None, folder: Path, name: str) -> Iterator[SharedSto
     """The storage of a study: a database URL as Optuna takes it, or by default ``<name>.journal`` in the folder.
 
     Raises:
-        SpecError: the folder can't be written, or the database can't be reached.
+        SpecError: the folder can't be written, or the database can't be reached or used.
+        HarnessError: the database failed later.
     """
     shared: SharedStorage
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shared = DatabaseStorage(url) if url else JournalFile(folder / f"{name}.journal")
+        shared = JournalFile(folder / f"{name}.journal") if url is None else DatabaseStorage(url)
     except OSError as error:
         raise SpecError(f"can't write studies to {folder}: {error}; choose another --results") from None
     try:
         yield shared
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise HarnessError(f"lost --storage {masked(url or '')}: {_reason(error, url or '')}; search again") from None
     finally:
         shared.close()
 
@@ -144,17 +149,15 @@ class DatabaseStorage:
             try:
                 return _quietly(
                     RDBStorage,
-                    url,
+                    url.replace("{", "{{").replace("}", "}}"),  # Optuna formats it
                     heartbeat_interval=HEARTBEAT_SECONDS,
                     grace_period=self._grace_seconds,
                     heartbeat_stale_trial_callback=self._retry,
                 )
-            except (ImportError, ArgumentError, OperationalError) as error:
-                raise SpecError(f"can't use --storage {masked(url)}: {error}") from None
-            except (IntegrityError, ProgrammingError):
-                # Another process is creating Optuna's tables at this moment.
-                if not attempt:
-                    raise
+            except Exception as error:  # of SQLAlchemy, of Optuna, or of whichever driver the URL names
+                # Another process may be creating Optuna's tables at this moment.
+                if not isinstance(error, IntegrityError | ProgrammingError) or not attempt:
+                    raise SpecError(f"can't use --storage {masked(url)}: {_reason(error, url)}; {EXAMPLES}") from None
                 time.sleep(1)
         raise AssertionError
 
@@ -191,12 +194,11 @@ class DatabaseStorage:
                 self._retry(study, trial)
 
 
-def masked(url: str) -> str:
-    """The URL without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+def _reason(error: Exception, url: str) -> str:
+    """The first line of the innermost error, without what the URL hides."""
+    inner = getattr(error, "orig", None) or error.__cause__ or error
+    text = str(inner) or type(inner).__name__
+    return without_secrets(text, url).strip().splitlines()[0]
 
 
 def _quietly(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -13,8 +13,8 @@ import pytest
 from harness.errors import SpecError
 from harness.search.record import StudyRecord
 from harness.search.spec import SearchSpec
-from harness.search.storage import masked
 from harness.search.study import search_cell
+from harness.search.url import masked
 from tests.search import postgres
 from tests.search.processes import search_slowly, start
 from tests.search.stand_in import LORA, stand_in
