@@ -18,7 +18,7 @@ from harness.evaluation.predict import predict
 from harness.plain import speak_the_task
 from harness.record import Record
 from harness.store import Store
-from harness.task import Example, Task
+from harness.task import Example, Task, declared
 
 ADAPTER = "adapter"
 
@@ -35,7 +35,7 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
         raise SpecError(f"run {record.run_id} is {record.status}: {record.reason or 'there is no model to use'}")
     spec = record.spec
     _check_weights(record)
-    task, method = registry.task(spec.task.name), registry.make_method(spec.method)
+    task, method = _as_answered(record), registry.make_method(spec.method)
     # A schedule's length matters to training only; two is the least any method accepts.
     steps = max(2, int(record.curve[-1]["step"])) if record.curve else 2
     adapted = adapt(spec, task, method, load_base(spec, task, method), steps)
@@ -43,6 +43,35 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
         _check_stored(folder / ADAPTER, record)
         method.load(adapted.model, folder / ADAPTER)
     return record, task, adapted
+
+
+def _as_answered(record: Record) -> Task:
+    """The task as it was when the run answered it: its labels, prompts and scale, whatever a file says by now."""
+    name = record.spec.task.name
+    if registry.is_own(name):
+        if not record.task:
+            raise SpecError(f"run {record.run_id} does not say what its labels and prompts were; run it again")
+        return declared(name, record.data.source, record.task)
+    task = registry.task(name)
+    if record.task.get("version", task.version) != task.version:
+        raise SpecError(
+            f"run {record.run_id} is of version {record.task['version']} of task {name}, which is {task.version} now; "
+            "run it again"
+        )
+    return task
+
+
+def _shots_from(record: Record) -> list[Example]:
+    """The training examples of a run.
+
+    Raises:
+        SpecError: they have changed since.
+    """
+    spec = record.spec
+    splits, info = data.load(registry.task(spec.task.name), spec.task, spec.seed)
+    if info.fingerprint != record.data.fingerprint:
+        raise SpecError(f"the examples of {spec.task.name} have changed since run {record.run_id}; run it again")
+    return splits.train
 
 
 def export_run(run_id: str, to: Path, results: Path, *, merge: bool) -> Path:
@@ -115,7 +144,7 @@ def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict
     columns = list(dict.fromkeys([*task.text, *(asked.columns if asked else ())]))
     examples = [_example(task, columns, text, index) for index, text in enumerate(texts)]
     shots = registry.make_method(record.spec.method).scoring().n_shots
-    train = data.load(task, record.spec.task, record.spec.seed)[0].train if shots else []
+    train = _shots_from(record) if shots else []
     formulation.prepare(adapted.model, train)
     answers = predict(adapted.model, formulation, formulation.encode(examples))
     return [

@@ -58,6 +58,7 @@ def forecast(spec: RunSpec) -> Forecast | None:
     if not method.trains:
         return None
     splits, _ = data.load(task, resolved.task, resolved.seed)
+    task = data.scaled(task, splits.train)
     n_steps = planned_steps(resolved, len(splits.train))
     adapted = adapt(resolved, task, method, load_base(resolved, task, method), n_steps)
     taken = _largest_batch(adapted.formulation.encode_training(splits.train), resolved, n_steps)

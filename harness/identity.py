@@ -97,14 +97,14 @@ def fingerprint(task: TaskSpec, seed: int) -> str:
         SpecError: they have one class only.
     """
     # The seed decides which training examples a limit keeps, and nothing else.
-    return _fingerprint(task, seed if task.train_limit else 0)
+    return _fingerprint(registry.task(task.name), task, seed if task.train_limit else 0)
 
 
 @cache
-def _fingerprint(task: TaskSpec, seed: int) -> str:
+def _fingerprint(task: Task, spec: TaskSpec, seed: int) -> str:
     from harness import data
 
-    return data.load(registry.task(task.name), task, seed)[1].fingerprint
+    return data.load(task, spec, seed)[1].fingerprint
 
 
 def run_id(

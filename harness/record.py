@@ -67,9 +67,19 @@ class DataInfo(Part):
     sizes: dict[str, int] = Field(default_factory=dict)
     truncated: int = Field(0, description="Examples cut to base.max_length, all splits.")
     dropped_duplicates: int = Field(0, description="Examples dropped because a split to be judged on has their text.")
+    left_out: dict[str, int] = Field(default_factory=dict, description="What of the source is no example → how many.")
     out_of_domain: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Task → source, fingerprint, size, and overlap of its test with train."
     )
+
+    def notes(self) -> list[str]:
+        """Sentences on what a user may not expect of the examples."""
+        notes = [f"{number:,} {what} left out" for what, number in self.left_out.items()]
+        if self.dropped_duplicates:
+            notes.append(f"{self.dropped_duplicates:,} examples dropped whose text is in a split to be judged on")
+        if self.protocol == "carved":
+            notes.append(f"test is carved from train ({self.sizes.get('test', 0):,} examples)")
+        return notes
 
 
 class Record(Part):
@@ -82,6 +92,7 @@ class Record(Part):
     spec: RunSpec
     started_at: str
     finished_at: str
+    task: dict[str, Any] = Field(default_factory=dict, description="The task as it was: labels, prompts, scale.")
     primary_metric: str = ""
     metrics: dict[str, float] = Field(
         default_factory=dict, description="Chosen checkpoint: 'split/metric', or 'task/metric' out of domain."

@@ -76,7 +76,7 @@ def make_method(spec: MethodSpec) -> Method:
 
 def task(name: str) -> Task:
     """A task, by its file's name in benchmarks/; or one's own, by its data's or description's file name."""
-    if "." in name.partition("?")[0]:
+    if is_own(name):
         from harness.data.own import own_task_named
 
         own = own_task_named(name)
@@ -88,3 +88,8 @@ def task(name: str) -> Task:
         raise HarnessError(f"{module.__name__} must define TASK = Task(name={name!r}, …)")
     check_metrics(declared.metrics, declared.kind, len(declared.labels))
     return declared
+
+
+def is_own(task_name: str) -> bool:
+    """Whether a task's name is that of a user's own file."""
+    return "." in task_name.partition("?")[0]

@@ -33,7 +33,7 @@ from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status, W
 from harness.seeds import derive
 from harness.spec import RunSpec
 from harness.store import Store
-from harness.task import Example, Splits, Task
+from harness.task import Example, Splits, Task, declaration
 from harness.training.batches import planned_steps
 from harness.training.fit import Diverged, Fitted, fit, restore
 
@@ -67,6 +67,7 @@ def run(
     store, resolved = Store(results), identity.resolve(spec)
     task, method = registry.task(resolved.task.name), registry.make_method(resolved.method)
     splits, info = data.load(task, resolved.task, resolved.seed)
+    task = data.scaled(task, splits.train)
     weights = weights_of(resolved.base.name)
     run_id = identity.run_id(resolved, task.version, method.version, info.fingerprint, weights.fingerprint)
     before = store.find(run_id)
@@ -122,6 +123,7 @@ class _Attempt:
             spec=self.spec,
             started_at=started.isoformat(timespec="seconds"),
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            task=declaration(self.task),
             primary_metric=self.task.metrics[0],
             metrics=self.metrics,
             metrics_last=self.metrics_last,

@@ -1,5 +1,6 @@
 """The task contract: what is asked, where the examples come from, how the answers are judged."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,8 +75,16 @@ class PackageAsset:
 
 
 @dataclass(frozen=True)
+class Found:
+    """The examples of each split that a source has, and what was left out on purpose → how many."""
+
+    splits: dict[str, list[Example]]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, eq=False)
 class Task:
-    """A task, declared.
+    """A task, declared; equal to none but itself, because two may differ in the data they read.
 
     Args:
         name: The file's name.
@@ -93,7 +102,7 @@ class Task:
         asset: Where the package index has it.
         row: Turns a source's row into the columns used here, or None to drop it; default: the row itself.
             multiple_choice needs a column ``choices`` of texts without a leading blank.
-        rows: Reads the rows of one's own data, the only source of a task that has it.
+        own: The examples of one's own files, the only source of a task that has them.
         max_new_tokens: Longest generated answer.
         stop: Texts that end a generated answer.
         answer: Normalizes a generated answer and its target before they are compared.
@@ -117,7 +126,7 @@ class Task:
     hub: Hub | None = None
     asset: PackageAsset | None = None
     row: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
-    rows: Callable[[], dict[str, Rows]] | None = None
+    own: Found | None = field(default=None, repr=False)
     max_new_tokens: int = 32
     stop: tuple[str, ...] = ("\n",)
     answer: Callable[[str], str] = str.strip
@@ -131,6 +140,27 @@ class Task:
     def asks_likeness(self) -> bool:
         """Whether the answer says how alike two texts are."""
         return self.kind == "regression" or bool(self.likeness)
+
+
+DECLARED = (
+    "kind", "text", "target", "labels", "templates", "verbalizers", "descriptions", "likeness", "metrics",
+    "max_new_tokens", "stop", "value_range", "version",
+)  # fmt: skip
+"""Fields that decide how a task is asked, answered and judged, as far as plain data can say it."""
+
+
+def declaration(task: Task) -> dict[str, Any]:
+    """What a task declares, as plain data for JSON."""
+    values = {name: getattr(task, name) for name in DECLARED}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def declared(name: str, source: str, declaration: Mapping[str, Any]) -> Task:
+    """The task that a ``declaration`` tells of; it can be asked and answered, but has no examples."""
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in declaration.items()
+    }
+    return Task(name=name, source=source, **values)
 
 
 @dataclass(frozen=True)

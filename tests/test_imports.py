@@ -13,7 +13,7 @@ HEAVY = {"torch", "transformers", "peft", "datasets", "optuna", "bitsandbytes", 
 LAYERS = (
     ("errors", "files", "words"),
     ("toml",),
-    ("spec", "space", "seeds", "search.spec"),
+    ("spec", "space", "seeds", "template", "search.spec"),
     ("task", "method", "record"),
     ("assets", "hub", "metrics", "checkpoint", "peft_method", "registry", "store", "progress"),
     ("measure", "data", "bases", "identity"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.console import say, say_table
+from harness.cli.console import note, say, say_table
 from harness.cli.options import RESULTS, Results
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def _print_forecast(spec: "RunSpec") -> None:
 
 
 def print_record(record: "Record", results: Path) -> None:
-    """The result of a run on stdout."""
+    """The result of a run on stdout, what is to be known of its data on stderr."""
+    for sentence in record.data.notes():
+        note(f"{record.spec.task.name}: {sentence}")
     spec, params, cost = record.spec, record.params, record.cost
     cell = f"{spec.method.name} on {spec.base.name} ({spec.base.quantization}), {spec.task.name}, seed {spec.seed}"
     rows = [[name, f"{value:.4f}"] for name, value in sorted(record.metrics.items(), reverse=True)]

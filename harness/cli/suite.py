@@ -170,6 +170,10 @@ def _expected(cells: list["PlannedCell"], costs: "Costs", workers: int) -> str:
 def _print_outcome(planned: list["PlannedCell"], store: "Store") -> int:
     """The cells by status, the reasons of those that gave no result; returns the exit code."""
     records = [store.find(cell.run_id) for cell in planned if cell.run_id]
+    for sentence in dict.fromkeys(
+        f"{record.spec.task.name}: {sentence}" for record in records if record for sentence in record.data.notes()
+    ):
+        note(sentence)
     results: list[tuple[str, str | None]] = [(record.status, record.reason) for record in records if record]
     results += [("unavailable", cell.reason) for cell in planned if cell.state == "unavailable"]
     say(_counts(status for status, _ in results))

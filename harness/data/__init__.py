@@ -1,10 +1,14 @@
 """The examples of a task: from the first source that has them, split by the protocol, limited, fingerprinted."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
+from harness.errors import SpecError
 from harness.record import DataInfo
 from harness.spec import TaskSpec
-from harness.task import Splits, Task
+from harness.task import Example, Found, Splits, Task
 
 
 def load(task: Task, spec: TaskSpec, seed: int) -> tuple[Splits, DataInfo]:
@@ -15,25 +19,34 @@ def load(task: Task, spec: TaskSpec, seed: int) -> tuple[Splits, DataInfo]:
 
     Raises:
         SourceError: no source has the task, or what it has can't be read as this task.
-        SpecError: the training examples have one class, or are too few to split.
+        SpecError: the training examples have one class or one value, or ``task.path`` is given for one's own file.
     """
     from harness.data import protocol
 
-    place, splits, kind, dropped = _whole(task, spec.path)
+    place, splits, kind, dropped, left_out = _whole(task, spec.path)
     splits = protocol.limit(task, splits, spec, seed)
-    protocol.check_classes(task, splits.train)
+    protocol.check_targets(task, splits.train)
     sizes = {"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)}
     return splits, DataInfo(
         source=place,
         protocol=kind,
-        fingerprint=protocol.fingerprint(splits),
+        fingerprint=protocol.fingerprint(splits, task.labels if task.own else ()),
         sizes=sizes,
         dropped_duplicates=dropped,
+        left_out=left_out,
     )
 
 
-Whole = tuple[str, Splits, Literal["official", "carved"], int]
-_KEPT: dict[tuple[str, str | None], Whole] = {}
+def scaled(task: Task, train: Sequence[Example]) -> Task:
+    """The task with the scale of the targets it is trained on, where no one has said what it is."""
+    if task.own is None or task.kind != "regression":
+        return task
+    targets = [example.target for example in train if isinstance(example.target, float)]
+    return replace(task, value_range=(min(targets), max(targets)))
+
+
+Whole = tuple[str, Splits, Literal["official", "carved"], int, dict[str, int]]
+_KEPT: dict[tuple[Task, str | None], Whole] = {}
 _keeps_examples = False
 
 
@@ -44,15 +57,27 @@ def keep_examples() -> None:
 
 
 def _whole(task: Task, path: str | None) -> Whole:
-    """All examples of a task: where they came from, the splits, their protocol, the duplicates dropped."""
-    from harness.data import examples, protocol, sources
+    """All examples of a task: where they came from, the splits, their protocol, what was dropped and left out."""
+    from harness.data import protocol
 
-    if (task.name, path) in _KEPT:
-        return _KEPT[task.name, path]
-    source = sources.read(task, path)
-    found = {split: examples.build(task, rows, split) for split, rows in source.splits.items()}
-    whole = (source.place, *protocol.split(task, found))
+    if (task, path) in _KEPT:
+        return _KEPT[task, path]
+    place, found = _found(task, path)
+    whole = (place, *protocol.split(task, found.splits), dict(found.left_out))
     if _keeps_examples:
         _KEPT.clear()
-        _KEPT[task.name, path] = whole
+        _KEPT[task, path] = whole
     return whole
+
+
+def _found(task: Task, path: str | None) -> tuple[str, Found]:
+    from harness.data import examples, sources
+
+    if task.own is None:
+        source = sources.read(task, path)
+        left_out: Counter[str] = Counter()
+        built = {split: examples.build(task, rows, split, left_out) for split, rows in source.splits.items()}
+        return source.place, Found(built, left_out)
+    if path is not None:
+        raise SpecError(f"task.path is for registered tasks; {task.name} names its own files")
+    return f"file {task.name}", task.own

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -26,18 +25,25 @@ Hashed = list[tuple[bytes, Example]]
 def split(task: Task, found: Mapping[str, list[Example]]) -> tuple[Splits, Protocol, int]:
     """Train, validation and test from what a source has, with the protocol and the number of duplicates dropped.
 
-    Where test is absent or unlabelled (empty), validation becomes the test; where both are, the test is carved from
-    train. A missing validation is always carved from train. Examples of train whose text is in validation or test,
-    and examples of validation whose text is in test, are dropped and counted.
+    Where test is absent or unlabelled (empty), a data set's validation becomes the test; where both are, or where
+    a user names the files, the test is carved from train. A missing validation is always carved from train. Examples
+    of train whose text is in validation or test, and examples of validation whose text is in test, are dropped and
+    counted.
+
+    Raises:
+        SourceError: nothing is left of a split, or train has too few different texts to split.
     """
     train, validation, test = (_hashed(found.get(name, [])) for name in ("train", "validation", "test"))
-    if not test:
+    if not test and task.own is None:
         validation, test = [], validation
     protocol: Protocol = "official" if test else "carved"
-    n_found = len(train) + len(validation)
+    n_found = len(train), len(validation)
     validation = _without(validation, test)
     train = _without(train, [*validation, *test])
-    n_dropped = n_found - len(train) - len(validation)
+    for name, before, left in (("train", n_found[0], train), ("validation", n_found[1], validation)):
+        if before and not left:
+            raise SourceError(f"{task.name}: every text of {name} is also in a split that is to be judged on")
+    n_dropped = sum(n_found) - len(train) - len(validation)
     if not test:
         train, test = _carve(task, train, *CARVED_TEST)
     if not validation:
@@ -96,20 +102,22 @@ def subsample(examples: list[Example], n: int | None, seed: int, stratified: boo
     return [examples[index] for index in np.sort(np.concatenate(kept))]
 
 
-def check_classes(task: Task, train: Sequence[Example]) -> None:
-    """Raise a SpecError if there is nothing to tell apart."""
-    classes = Counter(example.target for example in train)
-    if task.kind == "classification" and len(classes) < 2:
-        only = [task.labels[target] for target in classes if isinstance(target, int)]
-        raise SpecError(
-            f"{task.name} has one class among its {len(train)} training examples ({', '.join(only)}): "
-            "a classifier needs two; check the target column or raise task.train_limit"
-        )
+def check_targets(task: Task, train: Sequence[Example]) -> None:
+    """Raise a SpecError if all targets of a classification or regression are the same: there is nothing to learn."""
+    targets = {example.target for example in train}
+    if task.kind not in ("classification", "regression") or len(targets) > 1:
+        return
+    only = ", ".join(task.labels[target] if isinstance(target, int) else str(target) for target in targets)
+    what, needs = ("class", "classifier") if task.kind == "classification" else ("value", "regression")
+    raise SpecError(
+        f"{task.name} has one {what} among its {len(train)} training examples ({only}): "
+        f"a {needs} needs two; check the target column or raise task.train_limit"
+    )
 
 
-def fingerprint(splits: Splits) -> str:
-    """12 hex digits of SHA-256 over every example, in order."""
-    digest = hashlib.sha256()
+def fingerprint(splits: Splits, labels: Sequence[str] = ()) -> str:
+    """12 hex digits of SHA-256 over every example, in order, and label names that come with them."""
+    digest = hashlib.sha256(json.dumps(labels, ensure_ascii=False).encode() if labels else b"")
     for name in ("train", "validation", "test"):
         for example in getattr(splits, name):
             content = (name, example.id, example.fields, example.target, example.choices, example.tokens)

@@ -31,15 +31,13 @@ class Unavailable(Exception):
 
 
 def read(task: Task, path: str | None = None) -> Source:
-    """The rows of a task from the first source that has them; a path that is given, or one's own file, is the only one.
+    """The rows of a registered task from the first source that has them; a path that is given is the only one.
 
     Raises:
         SourceError: no source has them (naming each with its reason), or one has them but they can't be read.
     """
     if path is not None:
         return _from_path(task, Path(path))
-    if task.rows is not None:
-        return Source(f"file {task.name}", task.rows())
     tried = ["path: task.path is not given"]
     for name, source in (("mirror", _from_mirror), ("hub", _from_hub), ("package asset", _from_asset)):
         try:

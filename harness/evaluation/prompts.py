@@ -5,10 +5,10 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from string import Formatter
 
 from transformers import PreTrainedTokenizerBase
 
+from harness import template
 from harness.errors import SpecError
 from harness.evaluation.tagging import tags_to_text
 from harness.seeds import derive
@@ -40,14 +40,14 @@ class Prompts:
 
     def prompt(self, example: Example) -> str:
         """What the model reads before its answer."""
-        asked = self._template.format_map(example.fields)
+        asked = template.fill(self._template, example.fields)
         if self.spec.format == "plain":
-            solved = [self._template.format_map(shot.fields) + self._solution(shot) for shot in self.shots]
+            solved = [template.fill(self._template, shot.fields) + self._solution(shot) for shot in self.shots]
             return "\n\n".join([*solved, asked])
         messages = []
         for shot in self.shots:
             messages += [
-                {"role": "user", "content": self._template.format_map(shot.fields)},
+                {"role": "user", "content": template.fill(self._template, shot.fields)},
                 {"role": "assistant", "content": self._solution(shot).strip()},
             ]
         messages.append({"role": "user", "content": asked})
@@ -91,7 +91,7 @@ class Prompts:
     @property
     def columns(self) -> list[str]:
         """The columns that the template shows."""
-        return [name for _, name, _, _ in Formatter().parse(self._template) if name]
+        return template.columns(self._template)
 
     def _solution(self, shot: Example) -> str:
         if self.task.kind in ("generation", "token_classification"):

@@ -102,8 +102,9 @@ def test_spreadsheet_marks_and_separators_inside_texts(tmp_path: Path) -> None:
 
 def test_regression(tmp_path: Path) -> None:
     task = own_task(write(tmp_path / "r.csv", ROWS), {"kind": "regression", "text": "review", "target": "stars"})
-    assert task.value_range == (0.0, 4.0)
-    assert {example.target for example in load(task)[0].train} == {0.0, 1.0, 2.0, 3.0, 4.0}
+    train = load(task)[0].train
+    assert {example.target for example in train} == {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert data.scaled(task, train).value_range == (0.0, 4.0)
 
 
 @pytest.mark.parametrize("answer", [lambda n: str(n % 2), lambda n: f"{'xy'[n % 2]}{n}"])
@@ -133,7 +134,7 @@ def test_tags_in_the_cells_of_a_table(tmp_path: Path) -> None:
     example = load(own_task(write(tmp_path / "tags.csv", rows), settings))[0].train[0]
     assert (example.tokens[:2], example.target) == (("Anna", "met"), (1, 0, 0))
     write(tmp_path / "tags.csv", [{**row, "tags": "PER O O"} for row in rows])
-    with pytest.raises(SpecError, match=r"tags are O, B-x and I-x of each type x, by name; got PER"):
+    with pytest.raises(SpecError, match=r"tags in 'tags' are O, B-x and I-x of each type x, by name; got PER"):
         own_task(tmp_path / "tags.csv", settings)
 
 
@@ -185,7 +186,7 @@ def test_one_class(tmp_path: Path) -> None:
         ("numbers.jsonl", "3\n4", SourceError),
         ("lists.jsonl", "[1, 2]", SourceError),
         ("ragged.csv", "review,sentiment\na,good\nb,bad,worse", SourceError),
-        ("broken.toml", "file = ", SourceError),
+        ("broken.toml", "file = ", SpecError),
         ("nothing.toml", 'text = "review"', SpecError),
         ("table.xlsx", "", SpecError),
     ],
@@ -201,15 +202,15 @@ def test_unreadable_files(name: str, content: str | None, error: type[HarnessErr
 def test_a_row_without_the_target_s_column(kind: str, tmp_path: Path) -> None:
     rows = [*ROWS[:20], {"review": "a film"}]
     target = "stars" if kind == "regression" else "sentiment"
-    task = own_task(write(tmp_path / "hole.jsonl", rows), {"text": "review", "target": target, "kind": kind})
-    with pytest.raises(SourceError, match=rf"row 20 of train has no column '{target}'"):
-        load(task)
+    file = write(tmp_path / "hole.jsonl", rows)
+    with pytest.raises(SourceError, match=rf"hole\.jsonl, line 21: no column '{target}'"):
+        own_task(file, {"text": "review", "target": target, "kind": kind})
 
 
 def test_an_answer_that_is_no_choice(tmp_path: Path) -> None:
     rows = [{"q": f"q {n}", "a": "x", "b": "y", "right": "z"} for n in range(30)]
     settings = {"kind": "multiple_choice", "text": "q", "target": "right", "choices": ["a", "b"]}
-    with pytest.raises(SourceError, match=r"target 'z' is neither one of the choices \(x, y\) nor its index"):
+    with pytest.raises(SourceError, match=r"target 'z' is neither one of the choices \(x, y\) nor its letter"):
         load(own_task(write(tmp_path / "q.csv", rows), settings))
 
 

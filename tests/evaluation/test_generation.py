@@ -75,6 +75,16 @@ def test_cut_at_stop_text(make_spec: MakeSpec) -> None:
     assert formulation.cut(" fine ! film") == "fine "
 
 
+@pytest.mark.parametrize(
+    ("stop", "kept"), [(("\n",), "a"), (("\n\n",), "a\nb"), ((), "a\nb\n\nc"), (("b", "\n\n"), "a\n")]
+)
+def test_answers_of_several_lines(stop: tuple[str, ...], kept: str, make_spec: MakeSpec) -> None:
+    formulation = generation(make_spec, "decoder")
+    formulation.task = replace(formulation.task, stop=stop)
+    assert formulation.cut(" a\nb\n\nc") == kept
+    assert formulation._target_text(examples()[0]) == f" good film{stop[0] if stop else ''}</s>"
+
+
 def test_prompt_and_answer_fit_into_the_context(make_spec: MakeSpec) -> None:
     formulation = generation(make_spec, "decoder", max_new_tokens=50)
     long = Example("0", {"sentence": "film " * 100}, "good")
