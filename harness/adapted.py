@@ -9,6 +9,8 @@ from torch import nn
 from harness.bases.first_token import keep_first_token
 from harness.bases.heads import reset_heads
 from harness.bases.load import Base, load
+from harness.checkpoint import trainable
+from harness.errors import Unsupported
 from harness.evaluation.choose import make_formulation
 from harness.evaluation.formulation import Formulation
 from harness.method import Context, Method, TaskInfo
@@ -21,11 +23,15 @@ from harness.training.trunk import cache_trunk
 
 @dataclass
 class Adapted:
-    """The model that the method returned, and how it answers; ``base.model`` may be part of it."""
+    """The model that the method returned, and how it answers; ``base.model`` may be part of it.
+
+    ``added`` are the names of the trainable tensors that the base did not have.
+    """
 
     model: nn.Module
     base: Base
     formulation: Formulation
+    added: frozenset[str]
 
 
 def load_base(spec: RunSpec, task: Task, method: Method) -> Base:
@@ -42,16 +48,24 @@ def adapt(spec: RunSpec, task: Task, method: Method, base: Base, total_steps: in
     base.n_virtual_tokens = method.virtual_tokens()
     formulation = make_formulation(spec, task, base, method.scoring())
     _speed_up(base.model, spec)
+    own = {id(parameter) for parameter in base.model.parameters()}
     seed = derive(spec.seed, "init")
     torch.manual_seed(seed)
     info = TaskInfo(task.kind, spec.formulation, n_labels(task))
     model = method.apply(base.model, Context(base.info, info, base.head_names, total_steps, seed))
+    added = frozenset(name for name, parameter in trainable(model).items() if id(parameter) not in own)
     if spec.training.gradient_checkpointing and method.trains:
-        enable: Any = model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
+        _checkpoint(model)
     if spec.training.cache_trunk and method.trains:
         base.n_cached_blocks = cache_trunk(model, base)
-    return Adapted(model, base, formulation)
+    return Adapted(model, base, formulation, added)
+
+
+def _checkpoint(model: Any) -> None:
+    try:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    except ValueError as error:
+        raise Unsupported(f"no gradient checkpointing: {error}") from None
 
 
 def _speed_up(model: nn.Module, spec: RunSpec) -> None:

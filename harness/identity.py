@@ -86,6 +86,8 @@ def skip_reason(resolved: RunSpec) -> str | None:
         return "mask trains nothing: it answers with the base as it is"
     if method.trains and resolved.formulation == "similarity" and not task.asks_likeness:
         return f"similarity trains nothing but the likeness of two texts, which {task.name} doesn't ask for"
+    if resolved.training.gradient_checkpointing and method.uncheckpointed:
+        return method.uncheckpointed
     return method.skip(base, TaskInfo(task.kind, resolved.formulation, len(task.labels)))
 
 

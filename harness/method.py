@@ -92,6 +92,8 @@ class Method(BaseModel):
     version: ClassVar[int] = 1
     """Raised when the same hyperparameters begin to mean something else; part of run_id."""
     trains: ClassVar[bool] = True
+    uncheckpointed: ClassVar[str | None] = None
+    """Why activations can't be recomputed under this method, where they can't."""
     learning_rate: ClassVar[float]
     """The published peak rate, which a run uses unless told otherwise."""
 

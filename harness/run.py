@@ -36,6 +36,7 @@ from harness.store import Store
 from harness.task import Example, Splits, Task, declaration
 from harness.training.batches import planned_steps
 from harness.training.fit import Diverged, Fitted, fit, restore
+from harness.training.reach import Reach
 
 OnValidation = Callable[[int, dict[str, float]], None]
 
@@ -173,7 +174,9 @@ class _Attempt:
         self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
         adapter = self.folder / "adapter" if method.trains else None
         if adapter:
+            reach = Reach(model, base.head_names, adapted.added)
             self._train(model, formulation, train, held_out, n_steps)
+            reach.check()
             self._save(model, adapter)
         params = measure_params(model, base.head_names, self.trainable_final, adapter)
         hashes = {"init_hash": init_hash, "stored_hash": hash_folder(adapter) if adapter else ""}

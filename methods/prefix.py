@@ -29,6 +29,10 @@ class PrefixTuning(PeftMethod):
 
     source: ClassVar[str] = "Li & Liang 2021, https://arxiv.org/abs/2101.00190"
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
+    uncheckpointed: ClassVar[str | None] = (
+        "gradient checkpointing drops the past keys and values that prefix hands over: training.gradient_checkpointing "
+        "must be false"
+    )
     learning_rate: ClassVar[float] = 1e-2
 
     n_virtual_tokens: int = Field(10, ge=1, description="Length of the prefix.")
