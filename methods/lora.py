@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.method import BaseInfo, Context
+from harness.method import BaseInfo, Context, TaskInfo
 from harness.peft_method import PeftMethod, are_transposed, target_names, target_shapes
 from harness.space import Choice, Range, Space
 
@@ -35,6 +35,12 @@ class LoRA(PeftMethod):
     init: Literal["kaiming", "gaussian"] = Field("kaiming", description="Distribution of A at the start.")
     use_dora: bool = Field(False, description="Train magnitudes apart from directions (Liu et al. 2024, DoRA).")
     use_rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023, rsLoRA).")
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """DoRA needs the norms of the frozen weights."""
+        if self.use_dora and base.quantization == "8bit":
+            return "peft's DoRA can't read 8-bit weights back to take their norms: use_dora needs 4bit or none"
+        return None
 
     def config(self, model: "nn.Module", context: Context) -> "LoraConfig":
         """peft's configuration."""

@@ -40,7 +40,9 @@ class PrefixTuning(PeftMethod):
     network_width: int = Field(512, ge=1, description="Hidden width of that network.")
 
     def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
-        """Some encoders of transformers can't attend to given keys and values."""
+        """Some encoders of transformers can't attend to given keys and values, nor can two stacks below a head."""
+        if base.kind == "encoder_decoder" and task.formulation in ("head", "token_head"):
+            return "peft's prefix tuning gives no keys and values to an encoder-decoder with a head on top"
         if base.architecture in _WITHOUT_PAST_KEYS:
             return (
                 f"peft's prefix tuning hands over past keys and values, which transformers' {base.architecture} lacks"

@@ -17,10 +17,20 @@ class Features:
 
     def __init__(self) -> None:
         self.states: dict[tuple[object, ...], Tensor] = {}
+        self.n_beside: int | None = None
         self.bytes_left = int(SHARE_OF_MEMORY * psutil.virtual_memory().available)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Features":
         return self
+
+    def learn(self, returned: "Tensor | tuple[Any, ...]") -> bool:
+        """See what a block returns: hidden states alone, or a tuple of them and others; whether those are all None."""
+        self.n_beside = len(returned) - 1 if isinstance(returned, tuple) else None
+        return self.n_beside is None or all(other is None for other in returned[1:])
+
+    def as_returned(self, state: Tensor) -> "Tensor | tuple[Any, ...]":
+        """Hidden states in the form that the blocks return them in."""
+        return state if self.n_beside is None else (state, *[None] * self.n_beside)
 
     def keep(self, key: tuple[object, ...], state: Tensor) -> None:
         """Store a copy, if there is room."""

@@ -17,7 +17,9 @@ def cache_trunk(model: nn.Module, base: Base) -> int:
     """Let a model that a method returned read the output of its frozen lower blocks from ``base.features``.
 
     The frozen blocks and the embeddings drop nothing any more, also in training: what they give must not vary. Used for
-    whole right-padded sequences; anything else, such as generation step by step, runs through all blocks.
+    whole right-padded sequences; anything else, such as generation step by step, runs through all blocks. So does a
+    call that asks for gradients with respect to its input: whatever makes the embeddings require one (an embedding that
+    a hook marks, ``inputs_embeds`` that require grad) switches the cache off for that call.
 
     Returns:
         How many blocks are read from the cache; 0 where the lowest block is trained, something outside the blocks and
@@ -74,7 +76,13 @@ class _Trunk:
         for module in self.frozen:
             module.eval()
         self.keys, self.known = None, None
+        config: Any = model.config
+        looks_inside = any(
+            inputs.get(name, getattr(config, name, False)) for name in ("output_hidden_states", "output_attentions")
+        )
         if inputs.get("past_key_values") is not None or inputs.get("use_cache") or inputs.get("input_ids") is None:
+            return
+        if looks_inside:
             return
         ids, mask = inputs["input_ids"].cpu(), inputs["attention_mask"].cpu()
         self.lengths = mask.sum(1).tolist()
@@ -93,20 +101,30 @@ class _Trunk:
         if len(states) == len(found):
             self.known = pad_sequence(states, batch_first=True).to(device)
 
-    def _stand_in(self, forward: Callable[..., Tensor], is_last: bool) -> Callable[..., Tensor]:
-        """The block's forward, left out where the batch is known; after the last one, what is new is kept."""
+    def _stand_in(self, forward: Callable[..., Any], is_last: bool) -> Callable[..., Any]:
+        """The block's forward, left out where the batch is known; after the last one, what is new is kept.
 
-        def stand_in(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        Kept are blocks that return hidden states, and beside them nothing but None: a bias of positions that later
+        blocks want of an earlier one would be lost.
+        """
+
+        def stand_in(*args: Any, **kwargs: Any) -> Any:
+            hidden_states: Tensor = args[0] if args else next(iter(kwargs.values()))
+            if torch.is_grad_enabled() and hidden_states.requires_grad:
+                self.keys, self.known = None, None
+                return forward(*args, **kwargs)
             if self.known is not None and not is_last:
-                return hidden_states
+                return self.features.as_returned(hidden_states)
             if self.known is not None:
                 known, self.known = self.known, None
-                return known
+                return self.features.as_returned(known)
             with torch.no_grad():
-                hidden_states = forward(hidden_states, *args, **kwargs)
+                returned = forward(*args, **kwargs)
+            if self.keys is not None and not self.features.learn(returned):
+                self.keys = None
             if is_last and self.keys is not None:
-                self._keep(self.keys, hidden_states)
-            return hidden_states
+                self._keep(self.keys, returned[0] if isinstance(returned, tuple) else returned)
+            return returned
 
         return stand_in
 

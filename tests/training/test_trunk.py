@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import registry
+from harness import identity, registry
+from harness.adapted import adapt, load_base
 from harness.bases.anatomy import blocks
 from harness.bases.features import Features
 from harness.bases.first_token import keep_first_token
@@ -15,9 +16,10 @@ from harness.bases.load import Base
 from harness.method import BaseKind
 from harness.methods.last_layers import LastLayers
 from harness.run import run
-from harness.spec import MethodSpec
+from harness.spec import MethodSpec, parse_spec
 from harness.training.trunk import cache_trunk, n_frozen_blocks
 from tests import tiny
+from tests.architectures import save_architecture
 from tests.conftest import MakeSpec
 
 
@@ -97,6 +99,70 @@ def test_features_depend_on_segments_and_blocks() -> None:
     second = model(**inputs, token_type_ids=torch.ones_like(inputs["input_ids"])).logits
     assert not torch.allclose(first, second)
     assert len(base.features.states) == 8
+
+
+@pytest.mark.parametrize("how", ["inputs_embeds", "hook"])
+def test_gradients_with_respect_to_the_input_switch_it_off(how: str) -> None:
+    """Else they would be zero or absent, and whoever asked could not tell."""
+    gradients = []
+    for is_cached in (False, True):
+        model = LastLayers(n_layers=1).apply(tiny.load("encoder"), tiny.context("encoder"))
+        base = base_of(model, "encoder")
+        inputs = {name: value[:3] for name, value in tiny.batch("encoder").items()}
+        if is_cached:
+            cache_trunk(model, base)
+            model(**inputs)
+        lookup, seen = model.get_input_embeddings(), []
+        if how == "hook":
+            lookup.register_forward_hook(lambda *args, seen=seen: seen.append(args[2].requires_grad_()) or seen[-1])
+        else:
+            seen.append(lookup(inputs.pop("input_ids")).detach().requires_grad_())
+            inputs["inputs_embeds"] = seen[0]
+        known = dict(base.features.states)
+        model(**inputs).logits.square().sum().backward()
+        assert base.features.states.keys() == known.keys()
+        gradients.append(seen[0].grad)
+    assert gradients[0].any()
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-6, rtol=1e-4)
+
+
+def test_hidden_states_that_are_asked_for_are_computed() -> None:
+    model, _, _ = cached("encoder")
+    inputs = tiny.batch("encoder")
+    states = [model(**inputs, output_hidden_states=True).hidden_states for _ in range(2)]
+    for first, second in zip(*states, strict=True):
+        assert torch.equal(first, second)
+    assert not torch.equal(states[0][0], states[0][1])
+
+
+@pytest.mark.parametrize("name", ["deberta", "mpnet", "modernbert_body", "distilbert", "llama", "gemma2", "albert"])
+def test_blocks_that_take_and_return_more(name: str, tmp_path: Path, tiny_data: Path) -> None:
+    """Relative positions, tuples, shared blocks: a second pass answers as the first and as without the cache."""
+    folder = save_architecture(name, tmp_path / name)
+    data = {"name": "sst2", "path": str(tiny_data)}
+    spec = parse_spec({"base": {"name": str(folder)}, "task": data, "method": {"name": "last_layers", "n_layers": 1}})
+    spec = identity.resolve(spec.updated(formulation="head"))
+    task, method = registry.task("sst2"), registry.make_method(spec.method)
+    answers = []
+    for is_cached in (False, True):
+        base = load_base(spec, task, method)
+        adapted = adapt(spec.updated(training={"cache_trunk": is_cached}), task, method, base, total_steps=4)
+        assert (base.n_cached_blocks > 0) == (is_cached and name != "albert")
+        inputs = base.tokenizer(["a good film", "the plot is a bit"], padding=True, return_tensors="pt")
+        with torch.no_grad():
+            answers += [adapted.model(**inputs).logits for _ in range(2)]
+        assert len(base.features.states) == 2 * (base.n_cached_blocks > 0)
+    for answer in answers[1:]:
+        torch.testing.assert_close(answer, answers[0], atol=1e-5, rtol=1e-4)
+
+
+def test_blocks_that_hand_on_more_than_hidden_states_are_not_kept() -> None:
+    """T5's first block computes the positions' bias for all."""
+    features = Features()
+    assert features.learn(torch.zeros(1))
+    assert features.learn((torch.zeros(1), None))
+    assert isinstance(features.as_returned(torch.ones(1)), tuple)
+    assert not features.learn((torch.zeros(1), torch.zeros(1)))
 
 
 def test_copies_share_and_memory_is_bounded() -> None:
