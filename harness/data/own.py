@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -37,8 +38,12 @@ def own_task_named(name: str) -> Task:
     Raises:
         SpecError, SourceError: as ``own_task``.
     """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"the task's name {name!a} is no UTF-8") from None
     path, _, query = name.partition("?")
-    return own_task(Path(path).expanduser(), _settings(query), name)
+    return own_task(Path(expanduser(path)), _settings(query), name)
 
 
 def _settings(query: str) -> dict[str, Any]:
@@ -86,17 +91,18 @@ def own_task(path: Path, settings: dict[str, Any], name: str | None = None) -> T
         for split, file in (("validation", own.validation), ("test", own.test))
         if file is not None
     }
-    _check_distinct(paths)
-    return _read(name or str(path), own, tuple(paths.items()), tuple(map(_state, paths.values())))
+    states = tuple(map(_state, paths.values()))
+    _check_distinct(paths, states)
+    return _read(name or str(path), own, tuple(paths.items()), states)
 
 
 def _state(path: Path) -> tuple[int, ...]:
-    """Changes whenever the file's content does."""
+    """Which file it is, and what changes whenever its content does; nothing where there is no file."""
     try:
         status = path.stat()
     except (OSError, ValueError):
         return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @lru_cache(maxsize=8)
@@ -139,12 +145,12 @@ def _stop(own: OwnTask, targets: Sequence[Any]) -> tuple[str, ...]:
     return next(((stop,) for stop in STOPS if not any(stop in target for target in targets)), ())
 
 
-def _check_distinct(paths: dict[str, Path]) -> None:
+def _check_distinct(paths: dict[str, Path], states: Sequence[tuple[int, ...]]) -> None:
     """Raise a SpecError where one file is to play two parts."""
-    parts: dict[Path, str] = {}
-    for split, path in paths.items():
-        other = parts.setdefault(path.resolve(), split)
-        if other != split:
+    parts: dict[tuple[int, ...], str] = {}
+    for (split, path), state in zip(paths.items(), states, strict=True):
+        other = parts.setdefault(state, split)
+        if state and other != split:
             raise SpecError(f"{path} can't be both {other} and {split}; leave task.{split} out to have it carved")
 
 

@@ -56,8 +56,9 @@ def read(path: Path, wanted: Sequence[str]) -> Table:
         if path.exists() and not path.is_file():
             raise SourceError(f"{path} can't be read: it is no file")
         table = reader(path, wanted)
-    except OSError as error:
-        raise SourceError(f"{path} can't be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a name with a NUL character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"{path} can't be read: {reason}") from None
     if not table.rows:
         raise SourceError(f"{path} has no rows")
     return table

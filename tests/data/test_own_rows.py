@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness import data, registry
+from harness import data, identity, registry
 from harness.errors import HarnessError, SourceError, SpecError
 from harness.record import DataInfo
 from harness.spec import TaskSpec
@@ -364,6 +364,30 @@ def test_label_names_are_part_of_the_identity(tmp_path: Path) -> None:
     assert renamed.labels == ("c", "d")
     assert renamed.version != task.version
     assert info_renamed.fingerprint != info.fingerprint
+
+
+def test_a_file_that_changes_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a process that keeps examples: labels and examples are always of one state of the file."""
+    monkeypatch.setattr(data, "_KEPT", {})
+    monkeypatch.setattr(data, "_keeps_examples", True)
+    query = "text=t&target=y"
+    train = split_files(tmp_path, train=["a", "b"] * 30)
+    spec = TaskSpec(name=f"{train}?{query}")
+    before = load(train, query)[2].fingerprint
+    assert identity.fingerprint(spec, 0) == before
+    split_files(tmp_path, train=["b", "a"] * 30)
+    after = load(train, query)[2].fingerprint
+    assert after != before
+    assert identity.fingerprint(spec, 0) == after
+
+
+@pytest.mark.parametrize("name", ["loop.csv", "nul\0.csv", "x" * 300 + ".csv", "half\udcff.csv", "t.jsonl/t.csv"])
+def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    split_files(tmp_path, t=["a", "b"])
+    for query in (f"{tmp_path}/{name}?text=t&target=y", f"{tmp_path}/t.jsonl?text=t&target=y&test={name}"):
+        with pytest.raises(HarnessError, match=r"can't be read|is no UTF-8"):
+            registry.task(query)
 
 
 def test_an_unchanged_file_gives_the_same_task(tmp_path: Path) -> None:
