@@ -1,5 +1,6 @@
 """One run, from spec to record."""
 
+import errno
 import json
 import time
 import traceback
@@ -148,9 +149,9 @@ class _Attempt:
             raise stopped.__cause__ or stopped from None
         except Unsupported as error:
             return "skipped", str(error)
-        except (HarnessError, OSError):
-            raise
         except Exception as error:
+            if isinstance(error, HarnessError | OSError) and not _is_out_of_memory(error):
+                raise
             self._log("error", traceback=traceback.format_exc())
             return ("out_of_memory" if _is_out_of_memory(error) else "failed"), f"{type(error).__name__}: {error}"
         return "ok", None
@@ -270,6 +271,21 @@ class _Attempt:
             file.write(json.dumps(line) + "\n")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether the GPU's or the CPU's allocator gave up; the latter raises a plain RuntimeError."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+ALLOCATORS = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+    "bad_alloc",
+    "out of memory",
+)
+"""What errors say where the processor's memory ran out: of PyTorch, the system, oneDNN, the C++ library."""
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether the GPU's or the processor's memory ran out, here or in what the error comes from."""
+    if error is None:
+        return False
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    said = any(words in str(error).lower() for words in ALLOCATORS)
+    return known or said or _is_out_of_memory(error.__cause__ or error.__context__)

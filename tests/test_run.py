@@ -144,6 +144,22 @@ def test_out_of_memory_is_a_record(make_spec: MakeSpec, tmp_path: Path, register
     assert (record.status, record.metrics) == ("out_of_memory", {})
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise RuntimeError('could not create a primitive')",
+        "raise RuntimeError('std::bad_alloc')",
+        "raise RuntimeError('[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes')",
+        "raise OSError(12, 'Cannot allocate memory')",
+        "raise MemoryError",
+        "raise ValueError('can not load') from MemoryError()",
+    ],
+)
+def test_the_processors_memory_runs_out(code: str, make_spec: MakeSpec, tmp_path: Path, register: Register) -> None:
+    register("methods", "greedy", code)
+    assert run(make_spec("greedy"), tmp_path).status == "out_of_memory"
+
+
 def test_failed_run_is_tried_again(make_spec: MakeSpec, tmp_path: Path, register: Register) -> None:
     flag = tmp_path / "mended"
     register("methods", "broken", f"import os\n        if not os.path.exists({str(flag)!r}): raise KeyError('lost')")

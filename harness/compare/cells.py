@@ -71,7 +71,7 @@ class Comparison:
 
 
 def lookup(record: Record, field: str) -> Any:
-    """A field's value in a record, or None where the record has no such field."""
+    """A field's value in a record, a list's as text; None where the record has no such field or it is no one value."""
     return _getter(field)(record)
 
 
@@ -87,9 +87,17 @@ def _getter(field: str) -> Callable[[Record], Any]:
         value: Any = record.spec if is_of_spec else record
         for part in path:
             value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
-        return value
+        value = _listed(value)
+        return value if isinstance(value, bool | int | float | str) else None
 
     return get
+
+
+def _listed(value: Any) -> Any:
+    """A list of plain values as text, such as ``query, value``."""
+    if isinstance(value, list | tuple) and not any(isinstance(item, dict | list | tuple) for item in value):
+        return ", ".join(map(str, value))
+    return value
 
 
 def flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -113,7 +121,7 @@ def parse_where(conditions: Iterable[str]) -> dict[str, list[Any]]:
         field, separator, text = condition.partition("=")
         if not separator or not field:
             raise SpecError(f"--where needs field=value, such as method=lora; got {condition!r}")
-        allowed[field] += [read_value(text), text]
+        allowed[field] += [_listed(read_value(text)), text]
     return dict(allowed)
 
 

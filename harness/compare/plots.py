@@ -54,7 +54,7 @@ def _subplots(panels: Sequence[Panel[Any]], draw: Callable[[Any, Panel[Any]], No
         axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
         for axis, panel in zip(axes, panels, strict=False):
             draw(axis, panel)
-            axis.set_title(panel.title, fontsize=9)
+            axis.set_title(_plain(panel.title), fontsize=9)
         for axis in axes[len(panels) :]:
             axis.remove()
         handles = {
@@ -64,6 +64,11 @@ def _subplots(panels: Sequence[Panel[Any]], draw: Callable[[Any, Panel[Any]], No
         figure.supxlabel(xlabel, fontsize=9)
         figure.supylabel(ylabel, fontsize=9)
     return figure
+
+
+def _plain(text: str) -> str:
+    """The text for matplotlib, which would set what stands between dollar signs as mathematics."""
+    return text.replace("$", r"\$")
 
 
 def _colors(labels: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def pareto_figure(panels: Sequence[Panel[Point]], xlabel: str, ylabel: str) -> A
                 yerr=100 * (point.quality.half_width or 0),
                 fmt="o" if point.is_front else "x",
                 color=colors[point.label],
-                label=point.label,
+                label=_plain(point.label),
                 capsize=2,
                 elinewidth=0.8,
             )
@@ -116,7 +121,7 @@ def curve_figure(panels: Sequence[Panel[Curve]], xlabel: str, ylabel: str) -> An
     def draw(axis: Any, panel: Panel[Curve]) -> None:
         for curve in panel.parts:
             mean, half_width, color = curve.mean, curve.half_width, colors[curve.label]
-            axis.plot(curve.x, mean, color=color, label=curve.label, marker="." if len(mean) < 20 else None)
+            axis.plot(curve.x, mean, color=color, label=_plain(curve.label), marker="." if len(mean) < 20 else None)
             axis.fill_between(curve.x, mean - half_width, mean + half_width, color=color, alpha=0.15, linewidth=0)
 
     return _subplots(panels, draw, xlabel, ylabel)
@@ -156,7 +161,7 @@ def critical_difference_figure(ranking: Ranking, labels: Sequence[str]) -> Any:
             end = 1 - 0.04 * k if left else k + 0.04 * k
             axis.plot([rank, rank, end], [0, y, y], color="grey", linewidth=0.8)
             text = f"{labels[index]} ({rank:.2f}) " if left else f" {labels[index]} ({rank:.2f})"
-            axis.text(end, y, text, ha="right" if left else "left", va="center")
+            axis.text(end, y, _plain(text), ha="right" if left else "left", va="center")
         for number, clique in enumerate(cliques):
             ranks = ranking.average_ranks[list(clique)]
             axis.hlines(-0.2 - 0.25 * number, ranks.min() - 0.03, ranks.max() + 0.03, color="black", linewidth=3)

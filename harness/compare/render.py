@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import re
 from collections.abc import Callable, Iterable
 
 from harness.compare.table import Entry, Table
@@ -52,11 +53,18 @@ def _texts(table: Table, entries: Iterable[Entry], render: Callable[[Entry], str
     return texts
 
 
+MARKDOWN = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)")
+"""What would be an escape, code, emphasis, a link or an image, the end of a cell."""
+
+
+def markdown_escape(text: str) -> str:
+    """Text that means itself in Markdown, on one line."""
+    return MARKDOWN.sub(r"\\\g<0>", html.escape(" ".join(text.splitlines()), quote=False))
+
+
 def to_markdown(table: Table) -> str:
     """A pipe table; footnotes are numbers in brackets."""
-
-    def escape(text: str) -> str:
-        return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    escape = markdown_escape
 
     def render(entry: Entry) -> str:
         text = escape(format_entry(entry))
@@ -74,26 +82,42 @@ def to_markdown(table: Table) -> str:
     )
 
 
+FORMULA = re.compile(r"\s*[=+\-@]|\t")
+"""How a cell begins that a spreadsheet computes."""
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
 def to_csv(table: Table) -> str:
     """Numbers as fractions with full precision, five columns for each cell; notes and footer are comment lines (#)."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     parts = ("mean", "half_width", "n_seeds", "is_best", "status", *table.costs)
     heads = [" ".join(filter(None, [*column.labels, column.metric])) for column in table.columns]
-    writer.writerow([*table.row_fields, *(f"{head} {part}" for head in heads for part in parts)])
+    writer.writerow(map(_csv_text, [*table.row_fields, *(f"{head} {part}" for head in heads for part in parts)]))
     for row in table.rows:
-        writer.writerow([*row.labels, *(value for entry in row.entries for value in _csv_values(table, entry))])
+        values = (value for entry in row.entries for value in _csv_values(table, entry))
+        writer.writerow([*map(_csv_text, row.labels), *values])
     notes = [f"[{number}] {note}" for number, note in enumerate(table.notes, 1)]
-    return out.getvalue() + "".join(
-        f"# {line}\n".replace("\n", " ").rstrip() + "\n" for line in (*notes, *table.footer)
-    )
+    return out.getvalue() + "".join(f"# {_csv_comment(line)}\n" for line in (*notes, *table.footer))
+
+
+def _csv_comment(line: str) -> str:
+    """A line whose every part between separators is text to a spreadsheet, which knows no comments."""
+    return re.sub(r"([,;\t]\s*)([=+@-])", r"\1'\2", " ".join(line.splitlines()))
+
+
+def _csv_text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: OWASP's apostrophe before it, unless it is a number."""
+    text = " ".join(text.splitlines())
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def _csv_values(table: Table, entry: Entry) -> list[object]:
     marks = "".join(f" [{number}]" for number in entry.notes)
     costs = entry.costs or [""] * len(table.costs)
     if entry.interval is None:
-        return ["", "", "", "", (entry.word or "no run") + marks, *costs]
+        return ["", "", "", "", _csv_text(entry.word or "no run") + marks, *costs]
     half_width = "" if entry.interval.half_width is None else entry.interval.half_width
     return [entry.interval.mean, half_width, entry.interval.n, int(entry.is_best), "ok" + marks, *costs]
 
@@ -123,8 +147,13 @@ LATEX = str.maketrans(
 
 
 def latex_escape(text: str) -> str:
-    """Text that means itself in LaTeX; letters outside of Latin-1 become question marks, which pdflatex can set."""
-    return "".join(char if ord(char) < 256 or ord(char) in LATEX else "?" for char in text).translate(LATEX)
+    """Text that means itself in LaTeX, on one line; what is not of Latin-1 or can't be seen becomes a question mark."""
+    plain = " ".join(text.replace("\t", " ").splitlines())
+    return "".join(char if _is_latin(char) or ord(char) in LATEX else "?" for char in plain).translate(LATEX)
+
+
+def _is_latin(char: str) -> bool:
+    return char.isprintable() and ord(char) < 256
 
 
 def to_latex(table: Table) -> str:

@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from harness.cli.app import app, main
+from harness.spec import RunSpec
 
 Typed = Callable[..., tuple[int, str]]
 
@@ -151,3 +152,19 @@ def test_the_nearest_name(typed: Typed, arguments: str, nearest: str) -> None:
 def test_more_than_is_taken(typed: Typed, arguments: str) -> None:
     code, message = typed(*arguments.split())
     assert (code, message.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(("status", "expected"), [("ok", 0), ("diverged", 0), ("failed", 1), ("out_of_memory", 1)])
+def test_a_run_without_a_result_is_exit_code_1(
+    typed: Typed, status: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What diverged is a result, as for a suite."""
+    import harness.run
+    from harness.record import Record
+
+    def stored(spec: RunSpec, results: Path, force: bool) -> Record:
+        times = {"started_at": "2026-01-01T00:00:00+00:00", "finished_at": "2026-01-01T00:00:00+00:00"}
+        return Record.model_validate({"run_id": "a" * 12, "status": status, "spec": spec, **times})
+
+    monkeypatch.setattr(harness.run, "run", stored)
+    assert typed("run", "--method", "lora", "--task", "sst2", "--results", str(tmp_path))[0] == expected

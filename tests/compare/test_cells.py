@@ -177,3 +177,20 @@ def test_protocols_and_devices_may_not_differ() -> None:
 def test_failed_runs_do_not_mix() -> None:
     runs = [record("lora"), record("full", status="failed", environment={"accelerator": "other"})]
     assert find_mixed(group(runs, BY_METHOD)[0], no_predictions, "test") == []
+
+
+@pytest.mark.parametrize(
+    "field", ["curve", "metrics", "metric", "spec", "training", "model_fields", "copy", "environment"]
+)
+def test_what_is_no_single_value_is_no_field(field: str) -> None:
+    records = [Record.model_validate(make_record(method)) for method in ("lora", "full")]
+    with pytest.raises(SpecError, match=f"unknown field '{field}'"):
+        make_layout(records, rows=("method",), columns=(field,))
+    with pytest.raises(SpecError, match=f"unknown field '{field}'"):
+        select(records, parse_where([f"{field}=1"]))
+
+
+def test_a_list_is_a_field_of_text() -> None:
+    records = [Record.model_validate(make_record(settings={"targets": ["query", "value"]}))]
+    assert lookup(records[0], "method.targets") == "query, value"
+    assert select(records, parse_where(['method.targets=["query", "value"]'])) == records

@@ -133,7 +133,8 @@ const labels = [...new Set(data.cells.map((cell) => cell.label))].sort();
 const color = (label) => PALETTE[labels.indexOf(label) % PALETTE.length];
 const frame = { margin: { l: 55, r: 10, t: 10, b: 45 }, hovermode: "closest", legend: { orientation: "h", y: -0.22 }, font: { size: 12 } };
 const options = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
-const setting = (row) => [row.task, row.base, row.quantization].join(" · ");
+const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // Plotly reads tags and links
+const setting = (row) => plain([row.task, row.base, row.quantization].join(" · "));
 
 function drawScatter(keep) {
   const key = byId("cost").value;
@@ -141,7 +142,7 @@ function drawScatter(keep) {
   const traces = labels.map((label) => {
     const own = cells.filter((cell) => cell.label === label);
     return {
-      name: label, mode: "markers", marker: { color: color(label), size: 9, opacity: 0.8 },
+      name: plain(label), mode: "markers", marker: { color: color(label), size: 9, opacity: 0.8 },
       x: own.map((cell) => cell[key]), y: own.map((cell) => 100 * cell.mean),
       error_y: { array: own.map((cell) => 100 * (cell.half_width ?? 0)), thickness: 1, width: 3 },
       text: own.map((cell) => setting(cell) + "<br>" + cell.n + " seeds"),
@@ -162,7 +163,7 @@ function drawCurves(keep) {
     const first = !named.has(curve.label);
     named.add(curve.label);
     return {
-      name: curve.label, legendgroup: curve.label, showlegend: first, mode: "lines+markers", line: { color: color(curve.label), width: 1.5 },
+      name: plain(curve.label), legendgroup: curve.label, showlegend: first, mode: "lines+markers", line: { color: color(curve.label), width: 1.5 },
       marker: { size: 4 }, x: curve.step, y: curve.mean.map((value) => 100 * value), text: setting(curve),
       hovertemplate: "%{fullData.name}: %{y:.1f}<br>step %{x}<br>%{text}<extra></extra>",
     };
