@@ -179,9 +179,7 @@ def test_failed_runs_do_not_mix() -> None:
     assert find_mixed(group(runs, BY_METHOD)[0], no_predictions, "test") == []
 
 
-@pytest.mark.parametrize(
-    "field", ["curve", "metrics", "metric", "spec", "training", "model_fields", "copy", "environment"]
-)
+@pytest.mark.parametrize("field", ["curve", "metrics", "metric", "spec", "training", "environment"])
 def test_what_is_no_single_value_is_no_field(field: str) -> None:
     records = [Record.model_validate(make_record(method)) for method in ("lora", "full")]
     with pytest.raises(SpecError, match=f"unknown field '{field}'"):
