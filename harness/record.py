@@ -1,8 +1,8 @@
 """What one run leaves behind: the keys of record.json."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from harness.spec import RunSpec
 
@@ -14,6 +14,24 @@ class Part(BaseModel):
     """A part of a record; unknown keys of newer versions are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+
+
+def _has_steps(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    if not all("step" in point for point in curve):
+        raise ValueError("a point of the curve has no step")
+    return curve
+
+
+def _has_versions(environment: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(environment.get("versions", {}), dict):
+        raise ValueError("versions are no table")
+    return environment
+
+
+def _is_counted(tests: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    if not all(isinstance(test.get(key), int) for test in tests.values() for key in ("size", "overlap")):
+        raise ValueError("a test out of domain has no size or overlap")
+    return tests
 
 
 class Params(Part):
@@ -68,7 +86,7 @@ class DataInfo(Part):
     truncated: int = Field(0, description="Examples cut to base.max_length, all splits.")
     dropped_duplicates: int = Field(0, description="Examples dropped because a split to be judged on has their text.")
     left_out: dict[str, int] = Field(default_factory=dict, description="What of the source is no example → how many.")
-    out_of_domain: dict[str, dict[str, Any]] = Field(
+    out_of_domain: Annotated[dict[str, dict[str, Any]], AfterValidator(_is_counted)] = Field(
         default_factory=dict, description="Task → source, fingerprint, size, and overlap of its test with train."
     )
 
@@ -100,10 +118,10 @@ class Record(Part):
     metrics_last: dict[str, float] = Field(default_factory=dict, description="The same for the last checkpoint.")
     params: Params = Field(default_factory=Params)
     cost: Cost = Field(default_factory=Cost)
-    curve: list[dict[str, float]] = Field(default_factory=list)
+    curve: Annotated[list[dict[str, float]], AfterValidator(_has_steps)] = Field(default_factory=list)
     data: DataInfo = Field(default_factory=DataInfo)
     weights: Weights = Field(default_factory=Weights)
-    environment: dict[str, Any] = Field(default_factory=dict)
+    environment: Annotated[dict[str, Any], AfterValidator(_has_versions)] = Field(default_factory=dict)
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 

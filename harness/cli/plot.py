@@ -43,9 +43,12 @@ def pareto(
     from harness.compare.panels import pareto_panel
     from harness.compare.plots import pareto_figure, save
     from harness.compare.scores import Measure
+    from harness.errors import SpecError
 
     label, comparisons, read = _comparisons(results, where, compare, split, mixed)
     panels = [pareto_panel(comparison, label, Measure(metric, split), cost, read) for comparison in comparisons]
+    if not any(panel.parts for panel in panels):
+        raise SpecError(f"no run has a {split} {metric or 'metric'} and {cost} that can be drawn")
     save(pareto_figure(panels, cost.replace("_", " "), f"{split} {metric or 'primary metric'} (percent)"), out)
     say(out)
 

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.compare.difference import Resampled
-from harness.compare.predictions import Answers, Array, Read, stack
+from harness.compare.predictions import AnswerKind, Answers, Array, Read, kind_of, stack
 from harness.compare.resampling import bootstrap_scores
 from harness.compare.scores import Scored, Split
-from harness.metrics import METRICS
+from harness.task import METRICS_OF, Kind
+
+ANSWERS: dict[Kind, AnswerKind] = {
+    "classification": "numbers",
+    "multiple_choice": "numbers",
+    "regression": "numbers",
+    "token_classification": "sequences",
+    "generation": "texts",
+}
+"""What is stored of the answers to a kind of task."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answ
     """
     found = [_read_cell(scored, read, split) for scored in cells]
     reference = next((answers[0] for answers in found if answers), None)
-    if reference is None or cells[0].metric not in METRICS:
+    if reference is None or not _fits(cells[0].metric, kind_of(reference.targets)):
         return [None] * len(cells)
     usable = [bool(answers) and all(map(reference.same_examples, answers)) for answers in found]
     predictions = stack([run for answers, good in zip(found, usable, strict=True) if good for run in answers])
@@ -43,6 +52,11 @@ def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answ
         resampled = Resampled(tuple(scored.scores), scores, replicates[:, rows], len(reference.targets))
         result.append(Answered(resampled, reference.targets, predictions[rows]) if good else None)
     return result
+
+
+def _fits(metric: str, answers: AnswerKind) -> bool:
+    """Whether a metric can be computed from such answers."""
+    return any(metric in METRICS_OF[kind] and answers == expected for kind, expected in ANSWERS.items())
 
 
 def _read_cell(scored: Scored, read: Read, split: Split) -> list[Answers]:

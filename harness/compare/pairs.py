@@ -8,9 +8,12 @@ from harness.compare.cells import Comparison, Key
 from harness.compare.difference import Difference, difference, paired_bootstrap, shared_seeds
 from harness.compare.panels import Label
 from harness.compare.predictions import Read
-from harness.compare.scores import Measure, score_cells
+from harness.compare.scores import Measure, Scored, score_cells
+from harness.compare.sharing import Pair, Sharing
 from harness.compare.statistics import holm, majority_vote, mcnemar
-from harness.compare.ties import screen
+
+MOST_CELLS = 30
+"""Of a comparison whose pairs are all tested: they are as many as the square of the cells."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,36 @@ class PairTest:
 
 
 def compare_pairs(comparisons: Sequence[Comparison], label: Label, measure: Measure, read: Read) -> list[PairTest]:
-    """Tests of every pair that has two seeds in common and predictions of the same examples."""
-    found = [pair for comparison in comparisons for pair in _pairs_of(comparison, label, measure, read)]
-    adjusted = holm([pair.difference.p_value for pair in found])
+    """Tests of pairs that have two seeds in common and predictions of the same examples.
+
+    They are all pairs of a comparison, or those of its best cell where it has more than ``MOST_CELLS``. Holm's
+    correction counts all.
+    """
+    found: list[PairTest] = []
+    n_untested = 0
+    for comparison in comparisons:
+        cells = score_cells(comparison, measure)
+        sharing = Sharing(cells)
+        best = sharing.best()
+        pairs = list(sharing.all() if len(cells) <= MOST_CELLS or best is None else sharing.of(best))
+        n_untested += len(sharing) - len(pairs)
+        found += _test(pairs, cells, comparison.key, label, measure, read)
+    adjusted = holm([pair.difference.p_value for pair in found], len(found) + n_untested)
     return [replace(pair, adjusted_p=float(p)) for pair, p in zip(found, adjusted, strict=True)]
 
 
-def _pairs_of(comparison: Comparison, label: Label, measure: Measure, read: Read) -> Iterator[PairTest]:
-    cells = score_cells(comparison, measure)
-    answered = answer_cells(cells, read, measure.split)
+def _test(
+    pairs: Sequence[Pair], cells: Sequence[Scored], setting: Key, label: Label, measure: Measure, read: Read
+) -> Iterator[PairTest]:
+    answered = answer_cells(cells, read, measure.split) if pairs else []
     labels = [label(scored.runs[0]) for scored in cells]
-    for pair in screen(cells):
+    for pair in pairs:
         a, b = answered[pair.a], answered[pair.b]
         if a and b:
             tested = difference(a.resampled, b.resampled, pair.pooled)
             by_seed, majority = _mcnemar(a, b)
             yield PairTest(
-                setting=comparison.key,
+                setting=setting,
                 a=labels[pair.a],
                 b=labels[pair.b],
                 difference=tested,

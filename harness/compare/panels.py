@@ -1,5 +1,7 @@
 """The numbers behind the figures, without a drawing library."""
 
+import math
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from harness.compare.pareto import Candidate, costs_of, is_dominated, pareto_mem
 from harness.compare.predictions import Read
 from harness.compare.scores import Measure, Scored, score_cells
 from harness.compare.statistics import Floats, Interval, Ranking, mean_interval, rank_methods
-from harness.errors import SpecError
+from harness.errors import HarnessWarning, SpecError
 from harness.record import Record
 
 
@@ -65,11 +67,19 @@ def label_of(run: Record, competing: Sequence[str]) -> str:
 
 
 def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: str, read: Read) -> Panel[Point]:
-    """Quality against a cost, with the front of the means and each cell's probability of being on it."""
-    cells = score_cells(comparison, measure)
-    costs = [np.array([costs_of(run, [cost])[0] for run in scored.runs]) for scored in cells]
+    """Quality against a cost, with the front of the means and each cell's probability of being on it.
+
+    A cell whose quality or cost is no finite number has no place; a ``HarnessWarning`` names it.
+    """
+    scored_cells = score_cells(comparison, measure)
+    with_costs = [(one, np.array([costs_of(run, [cost])[0] for run in one.runs])) for one in scored_cells]
+    placed = [(one, values) for one, values in with_costs if one.is_finite and _is_finite(values)]
+    if left_out := [label(one.runs[0]) for one in scored_cells if all(one is not other for other, _ in placed)]:
+        text = f"{title_of(comparison)}: not drawn, as not finite: {', '.join(left_out)}"
+        warnings.warn(text, HarnessWarning, stacklevel=2)
+    cells, costs = [one for one, _ in placed], [values for _, values in placed]
     quality = np.array([scored.interval.mean for scored in cells])
-    losses = np.stack([-quality, [values.mean() for values in costs]], axis=1)
+    losses = np.stack([-quality, np.array([values.mean() for values in costs])], axis=1)
     points = zip(cells, costs, is_dominated(losses), _membership(cells, costs, cost, measure, read), strict=True)
     return Panel(
         title_of(comparison),
@@ -78,6 +88,11 @@ def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: s
             for scored, values, dominated, chance in points
         ),
     )
+
+
+def _is_finite(values: Floats) -> bool:
+    found = mean_interval(values.tolist())
+    return math.isfinite(found.mean) and math.isfinite(found.sd or 0.0)
 
 
 def _membership(
@@ -100,7 +115,7 @@ def curve_panel(comparison: Comparison, label: Label, field: str | None, x: str)
         points: defaultdict[float, list[tuple[float, float]]] = defaultdict(list)
         for run in cell.ok:
             for row in run.curve:
-                if y in row:
+                if y in row and x in row:
                     points[row["step"]].append((row[x], row[y]))
         if points:
             by_step = [zip(*points[step], strict=True) for step in sorted(points)]
@@ -123,7 +138,7 @@ def rank_panel(comparisons: Sequence[Comparison], label: Label, measure: Measure
         SpecError: fewer than two comparisons or three such methods.
     """
     tables = [
-        {label(scored.runs[0]): scored.interval.mean for scored in score_cells(comparison, measure)}
+        {label(scored.runs[0]): scored.interval.mean for scored in score_cells(comparison, measure) if scored.is_finite}
         for comparison in comparisons
     ]
     labels = sorted(set.intersection(*map(set, tables))) if tables else []

@@ -1,5 +1,6 @@
 """Which methods are on the Pareto front, and how sure that is."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,14 @@ def costs_of(run: Record, names: Sequence[str]) -> list[float]:
     for name in names:
         if name not in COSTS:
             raise unknown("cost", name, COSTS)
-    return [float(COSTS[name](run)) for name in names]
+    return [_float(COSTS[name](run)) for name in names]
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # JSON's integers have no end
+        return math.inf
 
 
 @dataclass(frozen=True)

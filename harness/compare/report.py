@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from harness.compare.cells import AXES, Cell, Comparison, Layout, device, flatten, group, layout_of_all, lookup
 from harness.compare.extras import need
 from harness.compare.footer import make_footer
-from harness.compare.pairs import PairTest, compare_pairs
+from harness.compare.pairs import MOST_CELLS, PairTest, compare_pairs
 from harness.compare.panels import Label, curve_panel, label_of
 from harness.compare.pareto import COSTS, costs_of
 from harness.compare.predictions import Read
@@ -35,6 +35,7 @@ def make_report(records: Sequence[Record], read: Read, title: str) -> str:
     return str(
         environment.from_string((page / "report.html.j2").read_text()).render(
             title=title,
+            most_cells=MOST_CELLS,
             data=to_script_json(report_data(records, read)),
             plotly=need("plotly.offline", "report").get_plotlyjs(),
             style=(page / "report.css").read_text(),

@@ -1,5 +1,6 @@
 """Which number of a record is compared, and the cells that have it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,11 @@ class Scored:
     def runs(self) -> list[Record]:
         """The runs behind the scores, in the same order."""
         return [run for run in self.cell.ok if run.spec.seed in self.scores]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the mean and its spread are finite numbers, without which nothing can be compared."""
+        return math.isfinite(self.interval.mean) and math.isfinite(self.interval.sd or 0.0)
 
     @cached_property
     def interval(self) -> Interval:

@@ -33,17 +33,25 @@ def t_quantile(degrees: ArrayLike, level: ArrayLike = LEVEL) -> Floats:
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Mean, standard deviation and 95 % t-interval, which assume seeds drawn at random and near-normal values."""
+    """Mean, standard deviation and 95 % t-interval, which assume seeds drawn at random and near-normal values.
+
+    All are NaN or infinite where a value is, or where their sum is too large for a float.
+    """
     n = len(values)
-    mean = float(np.mean(values))
-    if n < 2:
-        return Interval(mean, None, None, n)
-    sd = float(np.std(values, ddof=1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(np.mean(values))
+        if n < 2:
+            return Interval(mean, None, None, n)
+        sd = float(np.std(values, ddof=1))
     return Interval(mean, sd, float(t_quantile(n - 1)) * sd / n**0.5, n)
 
 
-def holm(p_values: ArrayLike) -> Floats:
+def holm(p_values: ArrayLike, n_tests: int | None = None) -> Floats:
     """Adjusted p-values that control the family-wise error whatever the dependence.
+
+    Args:
+        p_values: Shape (N,).
+        n_tests: Size of the family, where it is more than N: the p-values that are not given count as 1.
 
     Source:
         Holm 1979, A simple sequentially rejective multiple test procedure.
@@ -51,7 +59,7 @@ def holm(p_values: ArrayLike) -> Floats:
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(n_tests or len(p), 0, -1)[: len(p)]))
     return adjusted
 
 

@@ -1,5 +1,6 @@
 """A table of records: what its text formats have in common. Imports no torch."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -169,6 +170,8 @@ def _reasons(
     reasons = _status_reasons(cell)
     if cell.ok and not scored:
         reasons.append(f"no {measure.split} metric at the {measure.checkpoint} checkpoint")
+    if scored and (endless := [seed for seed, value in scored.scores.items() if not math.isfinite(value)]):
+        reasons.append(f"seed {format_seeds(endless)}: {scored.metric} is not a finite number")
     if untested:
         reasons.append(untested)
     return reasons + [f"mixes {problem}: not compared" for problem in problems if cell.ok]

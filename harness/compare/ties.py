@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from typing import Literal
 
-import numpy as np
-
 from harness.compare.answered import answer_cells
-from harness.compare.difference import SeedVariance, difference, pool_seed_variance, seeds_only_p, shared_seeds
+from harness.compare.difference import difference
 from harness.compare.predictions import Read
 from harness.compare.scores import Scored, Split
+from harness.compare.sharing import Pair, Sharing
 from harness.compare.statistics import LEVEL, holm
 
 Family = Literal["table", "comparison"]
@@ -18,16 +16,7 @@ Family = Literal["table", "comparison"]
 
 TOO_FEW = "fewer than two finished seeds in common with the best: not compared"
 UNREADABLE = "no predictions of the same test examples: not compared"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two cells of one comparison, by their places in it, and the p-value known so far."""
-
-    a: int
-    b: int
-    p_value: float
-    pooled: SeedVariance | None
+NOT_FINITE = "not a finite number: not compared"
 
 
 @dataclass(frozen=True)
@@ -50,50 +39,31 @@ def tie_groups(
     Predictions are read only where they can matter: without the variance of examples p-values are smaller, so a pair
     that Holm doesn't reject with those isn't rejected with the full test either.
     """
-    screened = [_of_best(cells, screen(cells)) for cells in comparisons]
-    hopeful = _rejected(screened, family)
-    tested = [_test(*work, read, split) for work in zip(comparisons, screened, hopeful, strict=True)]
-    rejected = _rejected([pairs for pairs, _ in tested], family)
-    verdicts = [
-        _verdict(cells, pairs, separate, unreadable)
-        for cells, (pairs, unreadable), separate in zip(comparisons, tested, rejected, strict=True)
+    sharing = [Sharing(cells) for cells in comparisons]
+    n_pairs = [len(shared) for shared in sharing]
+    best = [shared.best() for shared in sharing]
+    screened = [
+        list(shared.of(place)) if place is not None else [] for shared, place in zip(sharing, best, strict=True)
     ]
-    return verdicts, sum(len(pairs) for pairs in screened)
+    hopeful = _rejected(screened, n_pairs, family)
+    tested = [_test(*work, read, split) for work in zip(comparisons, screened, hopeful, strict=True)]
+    rejected = _rejected([pairs for pairs, _ in tested], n_pairs, family)
+    verdicts = [
+        _verdict(cells, place, pairs, separate, unreadable)
+        for cells, place, (pairs, unreadable), separate in zip(comparisons, best, tested, rejected, strict=True)
+    ]
+    return verdicts, sum(n_pairs)
 
 
-def _best(cells: Sequence[Scored], pairs: Sequence[Pair]) -> int | None:
-    """The place of the best cell that shares two seeds with another."""
-    places = sorted({place for pair in pairs for place in (pair.a, pair.b)})
-    return max(places, key=lambda place: cells[place].interval.mean, default=None)
-
-
-def _of_best(cells: Sequence[Scored], pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs, those of two cells that aren't best with a p-value of 1."""
-    best = _best(cells, pairs)
-    return [pair if best in (pair.a, pair.b) else replace(pair, p_value=1.0) for pair in pairs]
-
-
-def screen(cells: Sequence[Scored]) -> list[Pair]:
-    """Every pair that shares two seeds, with the p-value if examples added nothing."""
-    pooled: dict[tuple[int, ...], SeedVariance | None] = {}
-    pairs = []
-    for a, b in combinations(range(len(cells)), 2):
-        seeds = tuple(shared_seeds(cells[a].scores, cells[b].scores))
-        if len(seeds) < 2:
-            continue
-        if seeds not in pooled:
-            peers = [cell for cell in cells if set(seeds) <= set(cell.scores)]
-            pooled[seeds] = pool_seed_variance(np.array([[cell.scores[seed] for seed in seeds] for cell in peers]))
-        by_seed = np.array([cells[a].scores[seed] - cells[b].scores[seed] for seed in seeds])
-        pairs.append(Pair(a, b, seeds_only_p(by_seed, pooled[seeds]), pooled[seeds]))
-    return pairs
-
-
-def _rejected(comparisons: Sequence[Sequence[Pair]], family: Family) -> list[list[bool]]:
-    """Which pairs of each comparison Holm rejects."""
+def _rejected(comparisons: Sequence[Sequence[Pair]], n_pairs: Sequence[int], family: Family) -> list[list[bool]]:
+    """Which pairs of each comparison Holm rejects, of as many as there are."""
     if family == "comparison":
-        return [(holm([pair.p_value for pair in pairs]) <= LEVEL).tolist() for pairs in comparisons]
-    flags = iter((holm([pair.p_value for pairs in comparisons for pair in pairs]) <= LEVEL).tolist())
+        return [
+            (holm([pair.p_value for pair in pairs], n) <= LEVEL).tolist()
+            for pairs, n in zip(comparisons, n_pairs, strict=True)
+        ]
+    p_values = [pair.p_value for pairs in comparisons for pair in pairs]
+    flags = iter((holm(p_values, sum(n_pairs)) <= LEVEL).tolist())
     return [[next(flags) for _ in pairs] for pairs in comparisons]
 
 
@@ -115,12 +85,14 @@ def _test(
     return result, unreadable
 
 
-def _verdict(cells: Sequence[Scored], pairs: Sequence[Pair], separate: Sequence[bool], unreadable: set[int]) -> Verdict:
+def _verdict(
+    cells: Sequence[Scored], best: int | None, pairs: Sequence[Pair], separate: Sequence[bool], unreadable: set[int]
+) -> Verdict:
     """What is tied with the best, and what could not be compared with it."""
-    best = _best(cells, pairs)
+    endless = {place: NOT_FINITE for place, cell in enumerate(cells) if not cell.is_finite}
     if best is None or best in unreadable:
         reason = TOO_FEW if best is None else UNREADABLE
-        return Verdict(untested=dict.fromkeys(range(len(cells)), reason) if len(cells) > 1 else {})
+        return Verdict(untested=(dict.fromkeys(range(len(cells)), reason) if len(cells) > 1 else {}) | endless)
     rivals = {
         pair.a + pair.b - best: flag for pair, flag in zip(pairs, separate, strict=True) if best in (pair.a, pair.b)
     }
@@ -130,4 +102,4 @@ def _verdict(cells: Sequence[Scored], pairs: Sequence[Pair], separate: Sequence[
         if place != best and (place in unreadable or place not in rivals)
     }
     tied = {place for place, flag in rivals.items() if not flag} - unreadable
-    return Verdict(frozenset({best, *tied} if rivals.keys() - unreadable else ()), untested)
+    return Verdict(frozenset({best, *tied} if rivals.keys() - unreadable else ()), untested | endless)

@@ -1,10 +1,12 @@
 """Which runs have tuned settings, which the published ones, and which were trials of a search."""
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.errors import HarnessError, HarnessWarning
 from harness.record import Record
-from harness.search.record import StudyRecord, find_studies
+from harness.search.record import StudyRecord, find_studies, with_params
 from harness.spec import RunSpec
 from harness.store import Store
 
@@ -27,8 +29,13 @@ def label_tuning(records: Iterable[Record], studies: Sequence[StudyRecord]) -> l
         return list(records)
     trials: defaultdict[str, list[tuple[StudyRecord, int]]] = defaultdict(list)
     for study in studies:
-        for trial in study.trials:
-            trials[_key(study.spec_of(trial.number))].append((study, trial.number))
+        try:
+            keys = [_key(with_params(study.spec, trial.params)) for trial in study.trials]
+        except HarnessError as error:
+            warnings.warn(f"study {study.name} labels no run: {error}", HarnessWarning, stacklevel=2)
+            continue
+        for key, trial in zip(keys, study.trials, strict=True):
+            trials[key].append((study, trial.number))
     return [labelled for record in records for labelled in _label(record, trials.get(_key(record.spec), []))]
 
 
@@ -39,7 +46,7 @@ def _key(spec: RunSpec) -> str:
 def _label(record: Record, trials: Sequence[tuple[StudyRecord, int]]) -> list[Record]:
     labels: dict[str, StudyRecord] = {}
     for study, number in trials:
-        n_trials = study.n_trials_won(number)
+        n_trials = study.n_trials_won.get(number, 0)
         is_beaten_default = number == 0 and n_trials < len(study.completed)
         if number == 0:
             labels.setdefault(DEFAULT, study)

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,13 +67,17 @@ class StudyRecord(Part):
         """Optimizer steps of all trials."""
         return sum(trial.steps for trial in self.trials)
 
-    def n_trials_won(self, number: int) -> int:
-        """Of how many completed trials, counted from the first, a trial was the best; 0 if it never was."""
-        completed = self.completed
-        won = [
-            n for n in range(1, len(completed) + 1) if best_trials(completed[:n], self.search.objectives) == [number]
-        ]
-        return max(won, default=0)
+    @cached_property
+    def n_trials_won(self) -> dict[int, int]:
+        """Number of a trial that was the best one → of how many completed trials, counted from the first, it was."""
+        won: dict[int, int] = {}
+        front: dict[int, list[float]] = {}
+        for n, trial in enumerate(self.completed, 1):
+            if trial.status == "complete":
+                front = _advanced(front, trial.number, _gains(trial, self.search.objectives))
+            if len(front) == 1:
+                won[next(iter(front))] = n
+        return won
 
     def within(self, search: SearchSpec) -> "StudyRecord":
         """The study as it was when a smaller budget was spent: no method gets more than the others of a suite."""
@@ -95,11 +100,18 @@ class StudyRecord(Part):
 
 def best_trials(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> list[int]:
     """Numbers of the complete trials that no other one dominates; with one objective, the first of the best."""
-    complete = [trial for trial in trials if trial.status == "complete"]
-    gains = {trial.number: _gains(trial, objectives) for trial in complete}
-    if len(objectives) == 1:
-        return [max(gains, key=lambda number: (gains[number], -number))] if gains else []
-    return [number for number, own in gains.items() if not any(_dominates(other, own) for other in gains.values())]
+    front: dict[int, list[float]] = {}
+    for trial in trials:
+        if trial.status == "complete":
+            front = _advanced(front, trial.number, _gains(trial, objectives))
+    return list(front)
+
+
+def _advanced(front: dict[int, list[float]], number: int, gains: list[float]) -> dict[int, list[float]]:
+    """The front of the best after one more trial; of equal values of a single objective the first stays alone."""
+    if any(_dominates(other, gains) or (len(gains) == 1 and other == gains) for other in front.values()):
+        return front
+    return {place: other for place, other in front.items() if not _dominates(gains, other)} | {number: gains}
 
 
 def _gains(trial: TrialRecord, objectives: Sequence[Objective]) -> list[float]:
