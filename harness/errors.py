@@ -20,6 +20,10 @@ class Unsupported(SpecError):
     """This method and this base can't go together, which only the loaded base could tell: the cell is skipped."""
 
 
+class NoResult(Exception):
+    """What a run asked or was answered can't be right: its record says "failed" with this reason."""
+
+
 class SourceError(HarnessError):
     """Data or weights cannot be had or read: out of reach, truncated, or not what was pinned."""
 

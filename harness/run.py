@@ -20,9 +20,10 @@ from harness.adapted import adapt, load_base
 from harness.bases.weights import weights_of
 from harness.checkpoint import hash_folder, hash_tensors, trainable
 from harness.data import out_of_domain
-from harness.errors import HarnessError, Unsupported
+from harness.errors import HarnessError, NoResult, Unsupported
 from harness.evaluation.formulation import Formulation, Row
 from harness.evaluation.predict import Judged, predict, write_predictions
+from harness.evaluation.soundness import check_asked
 from harness.measure.allocator import keep_large_buffers
 from harness.measure.environment import environment
 from harness.measure.memory import PhaseMemory, memory_kind
@@ -30,7 +31,7 @@ from harness.measure.parameters import measure_params
 from harness.method import Method
 from harness.plan import RETRIED
 from harness.progress import RunProgress, run_progress
-from harness.record import Cost, DataInfo, Params, PeakMemory, Record, Status, Weights
+from harness.record import Answered, Cost, DataInfo, Params, PeakMemory, Record, Status, Weights
 from harness.seeds import derive
 from harness.spec import RunSpec
 from harness.store import Store
@@ -108,6 +109,7 @@ class _Attempt:
     fitted: Fitted = field(default_factory=Fitted)
     metrics: dict[str, float] = field(default_factory=dict)
     metrics_last: dict[str, float] = field(default_factory=dict)
+    answered: dict[str, Answered] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     memory: PhaseMemory = field(default_factory=PhaseMemory)
     eval_tokens: int = 0
@@ -129,6 +131,7 @@ class _Attempt:
             primary_metric=self.task.metrics[0],
             metrics=self.metrics,
             metrics_last=self.metrics_last,
+            answered=self.answered,
             params=self.params,
             cost=self._cost(),
             curve=self.fitted.curve,
@@ -147,6 +150,8 @@ class _Attempt:
             return "diverged", str(error)
         except _Stopped as stopped:
             raise stopped.__cause__ or stopped from None
+        except NoResult as error:
+            return "failed", str(error)
         except Unsupported as error:
             return "skipped", str(error)
         except Exception as error:
@@ -170,8 +175,8 @@ class _Attempt:
         with self._timed("tokenize"), torch.no_grad():
             formulation.prepare(model, splits.train)
             train = formulation.encode_training(splits.train) if method.trains else []
-            held_out = {name: formulation.encode(getattr(splits, name)) for name in ("validation", "test")}
-            elsewhere = {name: formulation.encode(test) for name, test in self._out_of_domain().items()}
+            held_out = self._encode(formulation, {"validation": splits.validation, "test": splits.test})
+            elsewhere = self._encode(formulation, self._out_of_domain())
         self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
         adapter = self.folder / "adapter" if method.trains else None
         if adapter:
@@ -183,6 +188,13 @@ class _Attempt:
         hashes = {"init_hash": init_hash, "stored_hash": hash_folder(adapter) if adapter else ""}
         self.params = params.model_copy(update=hashes)
         self._evaluate(model, formulation, held_out | elsewhere)
+
+    def _encode(self, formulation: Formulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
+        """The rows of each split to be answered, checked before anything is trained."""
+        rows = {split: formulation.encode(examples) for split, examples in asked.items()}
+        for split, examples in asked.items():
+            check_asked(self.task, formulation.tokenizer, split, examples, len(rows[split]))
+        return rows
 
     def _save(self, model: nn.Module, adapter: Path) -> None:
         """The method's own files; a full disk is an OSError, whoever says so."""
@@ -235,6 +247,7 @@ class _Attempt:
         self.progress.phase("evaluate")
         judged = self._judge_all(model, formulation, held_out)
         self.metrics = self._metrics(judged)
+        self.answered = {part.split: part.counts for part in judged}
         self.metrics_last = self.metrics_last or self.metrics
         write_predictions(judged, self.task, self.folder / "predictions.parquet")
 

@@ -15,7 +15,7 @@ GOOD = ("good", "great", "fine", "superb")
 BAD = ("bad", "awful", "poor", "dull")
 FILLER = ("the", "film", "is", "a", "very", "plot", "and", "cast", "with", "one")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "</s>")
-WORDS = (*SPECIAL, *GOOD, *BAD, *FILLER, "negative", "positive", "Review", "Sentiment", ":", "!")
+WORDS = (*SPECIAL, *GOOD, *BAD, *FILLER, "negative", "positive", "Review", "Sentiment", ":", "!", "in", "of")
 
 
 def save_snapshot(kind: BaseKind, folder: Path) -> Path:

@@ -7,13 +7,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from harness.bases.context import usable_context
 from harness.evaluation.continuation import to_continue
 from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
 from harness.evaluation.likelihood import Likelihood
 from harness.evaluation.prompts import Prompts, as_compared, solution
+from harness.evaluation.soundness import check_numbers
 from harness.evaluation.tagging import text_to_tags
 from harness.evaluation.token_tree import takes_positions
 from harness.method import Scoring
@@ -98,7 +105,11 @@ class Generation(Formulation):
         start = 0 if self.base.info.kind == "encoder_decoder" else batch.inputs["input_ids"].shape[1]
         generate: Any = model.generate
         with self._plain_settings():
-            generated = generate(**batch.inputs, stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]))
+            generated = generate(
+                **batch.inputs,
+                stopping_criteria=StoppingCriteriaList([_StopTexts(self, start)]),
+                logits_processor=LogitsProcessorList([_Numbers()]),
+            )
         return [_without_padding(ids, self.tokenizer.pad_token_id) for ids in generated[:, start:].tolist()]
 
     @contextmanager
@@ -143,6 +154,15 @@ def _without_padding(ids: list[int], pad_token_id: int) -> list[int]:
     while end and ids[end - 1] == pad_token_id:
         end -= 1
     return ids[:end]
+
+
+class _Numbers(LogitsProcessor):
+    """Lets no answer be chosen among logits that are not numbers."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The logits as they are, shape (B, V)."""
+        check_numbers(scores)
+        return scores
 
 
 class _StopTexts(StoppingCriteria):

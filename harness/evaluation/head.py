@@ -11,6 +11,7 @@ from transformers import BatchEncoding
 
 from harness.errors import Unsupported
 from harness.evaluation.formulation import IGNORED, Answer, Batch, Formulation, Row, of_tokens, pad
+from harness.evaluation.soundness import check_numbers
 from harness.task import Example
 
 _GIVES_KEYS = ("PREFIX_TUNING", "CARTRIDGE")
@@ -189,9 +190,10 @@ class TokenHead(Head):
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """One label index per word."""
-        best = self._word_logits(model, batch).argmax(-1).tolist()
+        logits = self._word_logits(model, batch)
+        check_numbers(logits[batch.inputs["attention_mask"].bool()])
         answers = []
-        for labels, row in zip(best, batch.rows, strict=True):
+        for labels, row in zip(logits.argmax(-1).tolist(), batch.rows, strict=True):
             words = [label for label, target in zip(labels, row.targets, strict=False) if target != IGNORED]
             words += [0] * (len(row.example.tokens) - len(words))
             answers.append(Answer(tuple(words)))

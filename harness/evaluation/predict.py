@@ -1,5 +1,6 @@
 """Answers to all examples of a split, and what they are worth."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness.errors import NoResult
 from harness.evaluation.formulation import Answer, Formulation, Row, by_size
 from harness.evaluation.prompts import as_compared
+from harness.evaluation.soundness import check_answers
 from harness.measure.hardware import autocast
 from harness.metrics import compute
+from harness.record import Answered
 from harness.task import Task
 
 
@@ -22,7 +26,11 @@ def predict(
     rows: Sequence[Row],
     advance: Callable[[int], None] = lambda n: None,
 ) -> list[Answer]:
-    """Answers in the order of the rows; ``advance`` is told how many rows were answered."""
+    """Answers in the order of the rows; ``advance`` is told how many rows were answered.
+
+    Raises:
+        NoResult: an answer is not a number.
+    """
     model.eval()
     device = next(model.parameters()).device
     answers: dict[int, Answer] = {}
@@ -33,7 +41,9 @@ def predict(
             batch = formulation.collate([rows[index] for index in indices], device)
             answers.update(zip(indices, formulation.answer(model, batch), strict=True))
             advance(len(indices))
-    return [answers[index] for index in range(len(rows))]
+    in_order = [answers[index] for index in range(len(rows))]
+    check_answers(rows, in_order)
+    return in_order
 
 
 @dataclass(frozen=True)
@@ -52,10 +62,26 @@ class Judged:
         return replace(self, answers=answers)
 
     def metrics(self, task: Task) -> dict[str, float]:
-        """``split/metric`` → value in 0..1 (correlations in -1..1)."""
+        """``split/metric`` → value in 0..1 (correlations in -1..1).
+
+        Raises:
+            NoResult: a value is not a finite number, or there is not an answer for every example.
+        """
+        if len(self.answers) != len(self.rows):
+            raise NoResult(f"{self.split}: {len(self.answers)} answers to {len(self.rows)} examples")
         targets = [_target(row, task) for row in self.rows]
         predictions = [answer.prediction for answer in self.answers]
-        return {f"{self.split}/{name}": compute(name, targets, predictions) for name in task.metrics}
+        values = {f"{self.split}/{name}": compute(name, targets, predictions) for name in task.metrics}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise NoResult(f"{name} is {value}")
+        return values
+
+    @property
+    def counts(self) -> Answered:
+        """How many were asked and answered."""
+        distinct = len({answer.prediction for answer in self.answers})
+        return Answered(asked=len(self.rows), scored=len(self.answers), distinct=distinct)
 
     def table(self, task: Task) -> dict[str, list[Any]]:
         """Columns of predictions.parquet."""
