@@ -20,7 +20,7 @@ class Unsupported(SpecError):
     """This method and this base can't go together, which only the loaded base could tell: the cell is skipped."""
 
 
-class NoResult(Exception):
+class NoResult(HarnessError):
     """What a run asked or was answered can't be right: its record says "failed" with this reason."""
 
 

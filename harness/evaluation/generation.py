@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from harness.bases.context import usable_context
-from harness.evaluation.continuation import to_continue
+from harness.evaluation.continuation import apart, to_continue
 from harness.evaluation.formulation import Answer, Batch, Formulation, Row, pad
 from harness.evaluation.likelihood import Likelihood
 from harness.evaluation.prompts import Prompts, as_compared, solution
@@ -47,11 +47,12 @@ class Generation(Formulation):
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Prompts; one that leaves no room for the answer loses its beginning."""
         prompts = [self.prompts.prompt(example) for example in examples]
-        reads_on = self.base.info.kind == "decoder"
-        ids = to_continue(self.tokenizer, prompts) if reads_on else self.tokenizer(prompts, verbose=False)["input_ids"]
         room = self.max_length
-        if reads_on:
+        if self.base.info.kind == "decoder":
+            ids = to_continue(self.tokenizer, prompts)
             room = min(room, usable_context(self.base) - self.n_new_tokens)
+        else:
+            ids = [prompt for prompt, _ in apart(self.tokenizer, [(prompt, "") for prompt in prompts])]
         self.n_truncated += sum(len(sequence) > room for sequence in ids)
         return [Row(e, (sequence[-room:],)) for e, sequence in zip(examples, ids, strict=True)]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import processors
+from tokenizers import pre_tokenizers, processors
 from torch import Tensor
 
 from harness import identity, registry
@@ -127,3 +127,11 @@ def test_a_long_prompt_and_a_long_target_share_the_room(make_spec: MakeSpec) -> 
     assert row.length == 16
     assert (row.spans[0].start, len(row.spans[0].token_ids)) == (7, 9)
     assert made.n_truncated == 1
+
+
+def test_an_encoder_reads_the_same_prompt_in_training_and_after(make_spec: MakeSpec) -> None:
+    made: Generation = formulation(make_spec, "encoder_decoder", asks="generation")
+    made.tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "isolated")  # a blank is a token
+    made.prompts.task = replace(made.task, templates=("Review: {sentence} Sentiment: ",))
+    asked = [replace(TEXT, target="good film")]
+    assert made.encode(asked)[0].sequences == made.encode_training(asked)[0].sequences

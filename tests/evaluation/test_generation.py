@@ -1,16 +1,22 @@
 """Generated answers: batched or alone, cut at stop texts, learned."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from harness import identity, registry
 from harness.adapted import adapt, load_base
+from harness.evaluation.formulation import Answer
 from harness.evaluation.generation import Generation
-from harness.evaluation.predict import predict
+from harness.evaluation.predict import Judged, predict
+from harness.spec import RunSpec
 from harness.task import Example
 from tests import real
+from tests.architectures import save_architecture
 from tests.conftest import MakeSpec
 
 TEXTS = ["the film", "a very dull plot and one cast with a film", "great !", "is the cast good"]
@@ -40,6 +46,83 @@ def test_batched_equals_one_by_one(kind: str, n_beams: int, make_spec: MakeSpec)
     alone = [predict(model, formulation, [row])[0] for row in rows]
     assert together == alone
     assert any(answer.text for answer in together)
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Bases that differ in what padding does to them: learned positions, a sliding window."""
+    root = tmp_path_factory.mktemp("families")
+    return {name: save_architecture(name, root / name) for name in ("bart", "t5", "gemma2", "gpt2")}
+
+
+def drawn(spec: RunSpec) -> tuple[nn.Module, Generation]:
+    """A model whose trained part is not as it starts, and how it generates."""
+    spec = identity.resolve(spec).model_copy(update={"formulation": "generation"})
+    task = replace(registry.task("sst2"), kind="generation", labels=(), stop=("!",))
+    method = registry.make_method(spec.method)
+    made = adapt(spec, task, method, load_base(spec, task, method), 4)
+    assert isinstance(made.formulation, Generation)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in made.model.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(0, 0.3)
+        made.base.model.get_input_embeddings().weight.mul_(5)  # type: ignore[operator]
+    return made.model.eval(), made.formulation
+
+
+@torch.no_grad()
+def greedy(model: nn.Module, formulation: Generation, prompt: list[int], n_tokens: int) -> list[int]:
+    """The likeliest tokens, each from a whole forward pass over one sequence."""
+    end, seq2seq = formulation.tokenizer.eos_token_id, formulation.base.info.kind == "encoder_decoder"
+    config: Any = formulation.base.model.config
+    ids = [config.decoder_start_token_id] if seq2seq else list(prompt)
+    start = len(ids)
+    while len(ids) < start + n_tokens and ids[-1] != end:
+        read = {"decoder_input_ids": torch.tensor([ids])} if seq2seq else {}
+        given = torch.tensor([prompt if seq2seq else ids])
+        logits = model(input_ids=given, attention_mask=torch.ones_like(given), **read).logits
+        ids.append(int(logits[0, -1].argmax()))
+    return ids[start:]
+
+
+@pytest.mark.parametrize("name", ["zero_shot", "lora", "prefix"])
+@pytest.mark.parametrize("family", ["bart", "t5", "gemma2", "gpt2"])
+def test_every_batch_size_gives_the_plain_greedy_text(
+    family: str, name: str, families: dict[str, Path], make_spec: MakeSpec
+) -> None:
+    model, formulation = drawn(make_spec(name, base={"name": str(families[family])}, evaluation={"max_new_tokens": 6}))
+    rows = formulation.encode(examples())
+    texts = [answer.text for answer in predict(model, formulation, rows)]
+    plain = [greedy(model, formulation, row.sequences[0], 6) for row in rows]
+    assert texts == formulation.tokenizer.batch_decode(plain, skip_special_tokens=True)
+    formulation.spec = formulation.spec.updated(evaluation={"batch_size": 1})
+    assert texts == [answer.text for answer in predict(model, formulation, rows)]
+
+
+def test_a_checkpoint_s_settings_for_generation_change_nothing(families: dict[str, Path], make_spec: MakeSpec) -> None:
+    spec = make_spec("zero_shot", base={"name": str(families["gpt2"])}, evaluation={"max_new_tokens": 8})
+    model, formulation = drawn(spec)
+    rows = formulation.encode(examples())
+    plain = predict(model, formulation, rows)
+    own: Any = formulation.base.model
+    settings = {"no_repeat_ngram_size": 1, "repetition_penalty": 5.0, "min_new_tokens": 8, "num_beams": 4}
+    own.generation_config.update(**settings, do_sample=True, temperature=9.0, suppress_tokens=list(range(6, 20)))
+    assert predict(model, formulation, rows) == plain
+    assert own.generation_config.num_beams == 4  # an export keeps them
+
+
+def test_an_answer_is_compared_composed_and_as_written(make_spec: MakeSpec) -> None:
+    formulation = generation(make_spec, "decoder")
+    assert formulation._read(" cafe\u0301 ! film", examples()[0]).prediction == "caf\u00e9"
+    row = formulation.encode([replace(examples()[0], target="cafe\u0301 ")])[0]
+    answer = Answer("caf\u00e9", text="")
+    assert Judged("test", [row], [answer]).metrics(replace(formulation.task, metrics=("exact_match",))) == {
+        "test/exact_match": 1
+    }
+    ids = formulation.tokenizer("good ! film")["input_ids"]
+    formulation.tokenizer.clean_up_tokenization_spaces = True
+    assert formulation._decode([ids]) == ["good ! film"]
 
 
 CAPTIONS = [

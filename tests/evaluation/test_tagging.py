@@ -2,7 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import normalizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from harness import identity, registry
 from harness.adapted import adapt, load_base
@@ -64,3 +65,28 @@ def test_labels_stay_with_their_words_when_the_tokenizer_drops_one(make_spec: Ma
     assert (row.length, found.n_truncated) == (64, 1)
     assert isinstance(answer.prediction, tuple)
     assert answer.prediction[62:] == (0,) * 38
+
+
+def test_words_are_tokenized_as_in_running_text(make_spec: MakeSpec) -> None:
+    spec = identity.resolve(make_spec("full", task={"name": "wnut17", "path": None}))
+    task, method = registry.task("wnut17"), registry.make_method(spec.method)
+    found = adapt(spec, task, method, load_base(spec, task, method), 1).formulation
+    found.base.tokenizer = byte_level()
+    words = ("Ada", "met", "Bob", "in", "New", "York")
+    row = found.encode([Example("0", {"tokens": " ".join(words)}, (B, 0, B, 0, PLACE, PLACE + 1), tokens=words)])[0]
+    assert row.sequences[0] == found.tokenizer(f" {' '.join(words)}")["input_ids"]
+    pieces = found.tokenizer.convert_ids_to_tokens(row.sequences[0])
+    first = [piece for piece, target in zip(pieces, row.targets, strict=True) if target != IGNORED]
+    assert len(first) == len(words)
+    assert all(piece.startswith("Ġ") for piece in first)
+    assert [target for target in row.targets if target != IGNORED] == [B, 0, B, 0, PLACE, PLACE + 1]
+
+
+def byte_level() -> PreTrainedTokenizerFast:
+    """As RoBERTa has it: a word's first token holds the blank before it."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=["<pad>", "<mask>"], initial_alphabet=alphabet)
+    backend.train_from_iterator(["Ada met Bob in New York", "he met her in York"] * 9, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", mask_token="<mask>")
