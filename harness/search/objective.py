@@ -71,7 +71,7 @@ def _value(objective: Objective, record: Record) -> float:
     match objective:
         case "quality":
             score = record.metric("validation")
-            return WORST_QUALITY if record.status != "ok" or score is None else score
+            return score if record.status == "ok" and score is not None and math.isfinite(score) else WORST_QUALITY
         case "trainable_params":
             return float(record.params.trainable)
         case "memory":

@@ -90,8 +90,15 @@ class StudyRecord(Part):
         return self.model_copy(update={"search": search, "trials": kept, "best": best_trials(kept, search.objectives)})
 
     def trial(self, number: int) -> TrialRecord:
-        """A trial by its number."""
-        return next(trial for trial in self.trials if trial.number == number)
+        """A trial by its number.
+
+        Raises:
+            HarnessError: the study has no such trial, or none has ended yet.
+        """
+        found = next((trial for trial in self.trials if trial.number == number), None)
+        if found is None:
+            raise HarnessError(f"study {self.name} has no trial {number} that ended; search again to go on with it")
+        return found
 
     def spec_of(self, number: int) -> RunSpec:
         """The resolved spec that a trial ran with each of the search seeds."""

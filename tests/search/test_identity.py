@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shlex
 import time
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 import pytest
 from optuna.storages.journal._storage import JournalOperation
 
-from harness.cli.search import _run_command
+from harness.cli.search import _run_command, print_study
 from harness.compare.budget import budget_panels
 from harness.errors import HarnessError, HarnessWarning, SpecError, StorageError
 from harness.record import Record
 from harness.search import journal as journal_module
 from harness.search.journal import open_journal
 from harness.search.plan import OnValidation, make_plan
-from harness.search.record import StudyRecord, find_studies, read_study
+from harness.search.record import StudyRecord, TrialRecord, best_trials, find_studies, read_study
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
 from harness.search.tune import find_study
@@ -194,6 +195,38 @@ def test_a_study_without_trials_draws_nothing(tmp_path: Path) -> None:
     study = search_cell(LORA, TWO, tmp_path, run_trial=stand_in)
     empty = StudyRecord.model_validate(study.model_dump() | {"trials": [], "best": []})
     assert budget_panels([empty]) == []
+    with pytest.raises(HarnessError, match="has no trial 0"):
+        print_study(empty, tmp_path)
+
+
+@pytest.mark.parametrize("objectives", [("quality",), ("quality", "seconds")])
+def test_wins_are_those_of_looking_at_every_beginning(objectives: tuple[str, ...], tmp_path: Path) -> None:
+    """The definition, of quadratic cost: the best of the first n completed trials for every n."""
+    search = SearchSpec(trials=40, sampler="random", pruner="none", objectives=objectives)  # type: ignore[arg-type]
+    rng, ranks = random.Random(0), ("complete", "complete", "pruned", "failed")
+    for _ in range(30):
+        trials = [
+            TrialRecord(
+                number=number,
+                status=rng.choice(ranks),  # type: ignore[arg-type]
+                reason=None,
+                params={},
+                values=[float(rng.randint(0, 4)) for _ in objectives],
+                run_ids=[],
+                steps=0,
+                seconds=0.0,
+            )
+            for number in range(12)
+        ]
+        study = StudyRecord(
+            name="x", spec=LORA, search=search, metric="accuracy", trials=trials, best=[], is_finished=True
+        )
+        fronts = [best_trials(study.completed[:n], search.objectives) for n in range(1, len(study.completed) + 1)]
+        expected = {front[0]: n for n, front in enumerate(fronts, 1) if len(front) == 1}
+        assert study.n_trials_won == expected
+        complete = [trial for trial in study.completed if trial.status == "complete"]
+        if len(objectives) == 1 and complete:
+            assert fronts[-1] == [max(complete, key=lambda trial: (trial.values[0], -trial.number)).number]
 
 
 def test_a_budget_of_seconds_ends_when_local_time_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -85,6 +86,22 @@ def reason_of_skipped(results: Path) -> str:
     records = [json.loads(path.read_text()) for path in results.glob("runs/*/record.json")]
     [reason] = {record["reason"] for record in records if record["status"] == "skipped"}
     return str(reason)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_suite_in_a_sentence_and_it_goes_on_later(suite_file: Path, tmp_path: Path) -> None:
+    arguments = command("suite", suite_file, "--results", tmp_path / "results")
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+
+    stopped = subprocess.run(arguments, capture_output=True, text=True, preexec_fn=small_files)
+    assert stopped.returncode == 1
+    assert "error: can't write" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    statuses = [json.loads(path.read_text())["status"] for path in tmp_path.glob("results/runs/*/record.json")]
+    assert set(statuses) <= {"skipped"}
+    assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.startswith("6 cells: 4 ok")
 
 
 def test_dry_run_tells_the_plan_and_runs_nothing(suite_file: Path, tmp_path: Path) -> None:
