@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
 from harness import identity
+from harness.bases.info import SNAPSHOT_FILES
 from harness.bases.weights import weights_of
 from harness.compare.cells import find_all_mixed, group, make_layout
 from harness.errors import SourceError, SpecError
@@ -96,3 +98,9 @@ def test_the_start_is_in_the_record(spec: RunSpec, tmp_path: Path) -> None:
     ]
     assert len(hashes[0]) == 64
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_what_is_fetched_of_a_hub_snapshot() -> None:
+    there = ["chat_template.jinja", "tokenizer.model", "config.json", "model-00001-of-00002.safetensors", "vocab.txt"]
+    never = ["pytorch_model.bin", "modeling_own.py", "model.ckpt", "README.md"]
+    assert list(filter_repo_objects(there + never, allow_patterns=list(SNAPSHOT_FILES))) == there
