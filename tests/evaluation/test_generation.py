@@ -92,10 +92,13 @@ def test_every_batch_size_gives_the_plain_greedy_text(
     family: str, name: str, families: dict[str, Path], make_spec: MakeSpec
 ) -> None:
     model, formulation = drawn(make_spec(name, base={"name": str(families[family])}, evaluation={"max_new_tokens": 6}))
-    rows = formulation.encode(examples())
+    longer = [replace(example, fields={"sentence": f"{example.fields['sentence']} " * 4}) for example in examples()]
+    rows = formulation.encode([*examples(), *longer])
     texts = [answer.text for answer in predict(model, formulation, rows)]
     plain = [greedy(model, formulation, row.sequences[0], 6) for row in rows]
     assert texts == formulation.tokenizer.batch_decode(plain, skip_special_tokens=True)
+    moves = formulation.base.info.kind == "decoder" and name == "prefix"  # padding would stand between it and the text
+    assert (formulation.max_padding(model) == 0) == moves
     formulation.spec = formulation.spec.updated(evaluation={"batch_size": 1})
     assert texts == [answer.text for answer in predict(model, formulation, rows)]
 
