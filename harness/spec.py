@@ -173,6 +173,8 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], prefix: str) -> s
     if problem["type"] == "model_type":
         fields = _fields_at(model, location)
         return f"{name} is a section with the fields {', '.join(fields)}; got {shown(problem['input'])}"
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):
+        return f"{name}: {problem['ctx']['error']}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     if problem["type"] == "literal_error":
         allowed = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")

@@ -66,7 +66,7 @@ def _keep(path: Path, text: str) -> None:
     """Write a small file in one go; without a cache folder that can be written it is computed again next time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
             file.write(text)
         os.replace(file.name, path)
     except OSError:

@@ -27,7 +27,7 @@ def has_nvidia_gpu() -> bool:
 def cpu_flags() -> set[str]:
     """Instruction-set flags of the first processor; empty where the system publishes none."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return set()
     return next((set(line.split()[2:]) for line in lines if line.startswith(("flags", "Features"))), set())
@@ -43,7 +43,7 @@ def autocast(device: "torch.device", precision: str) -> "AbstractContextManager[
 def cpu_model() -> str:
     """The processor's name as the system gives it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

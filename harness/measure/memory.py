@@ -45,7 +45,7 @@ def _reset() -> None:
         torch.cuda.reset_peak_memory_stats()
         return
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets VmHWM, see proc(5)
     except OSError:
         return  # then the peak is that of the whole process so far
 
@@ -54,7 +54,7 @@ def _peak() -> int:
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
     except (OSError, StopIteration):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

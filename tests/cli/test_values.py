@@ -7,6 +7,7 @@ import pytest
 
 from harness.compare.cells import parse_where
 from harness.errors import SpecError
+from harness.search.spec import parse_search
 from harness.spec import parse_overrides, parse_spec
 from harness.toml import read_toml, read_value
 from tests.test_cli import harness
@@ -69,6 +70,12 @@ def test_a_field_without_its_section_is_told_where_it_is(assignment: str, named:
         parse_overrides([assignment])
 
 
+def test_a_search_without_a_budget_is_told_in_words() -> None:
+    with pytest.raises(SpecError) as error:
+        parse_search({"sampler": "tpe"})
+    assert str(error.value) == "search: a search needs either trials or budget_seconds"
+
+
 def test_long_values_are_cut_in_the_message() -> None:
     with pytest.raises(SpecError) as error:
         harness_spec("training.epochs=" + "9x" * 500)
@@ -109,3 +116,12 @@ def test_export_takes_an_empty_folder_only(tmp_path: Path) -> None:
     for place in (file, tmp_path, Path("/dev/null")):
         with pytest.raises(SpecError, match="not an empty folder"):
             export_run("x", place, tmp_path, merge=False)
+
+
+def test_an_ascii_locale_stores_and_shows_any_text(tmp_path: Path) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text('tasks = ["sst2"]\n[methods."größer 漢"]\nname = "lora"\n', encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "HF_HUB_OFFLINE": "1"}
+    done = harness("suite", str(suite), "--dry-run", "--results", str(tmp_path), **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert "gr\\u00f6\\u00dfer \\u6f22" in done.stdout

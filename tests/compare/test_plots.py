@@ -86,6 +86,12 @@ def test_wrong_output_and_columns_are_named(results: Path, tmp_path: Path) -> No
         curves(results=results, y="loss", out=tmp_path / "curves.png")
 
 
+def test_a_metric_that_no_run_has_is_no_empty_picture(results: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no run has a test acuracy"):
+        pareto(results, metric="acuracy", out=tmp_path / "pareto.png")
+    assert not list(tmp_path.iterdir())
+
+
 def test_mixed_devices_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path, make_record("lora"))
     write_run(tmp_path, make_record("full", environment={"accelerator": "NVIDIA H100"}))
