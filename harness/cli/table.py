@@ -9,7 +9,7 @@ from harness.cli.options import RESULTS, Results, SplitOption, uncollected
 from harness.cli.usage import one_of
 
 Checkpoint = Literal["chosen", "last"]
-Family = Literal["table", "comparison"]
+Family = Literal["tasks", "comparison"]
 Format = Literal["md", "csv", "latex", "html"]
 
 
@@ -33,12 +33,16 @@ def table(
         str, typer.Option(help="Of trainable_params, stored_bytes, peak_memory_bytes, train_seconds.")
     ] = "",
     family: Annotated[
-        Family, typer.Option(help="Pairs over which Holm's correction runs.", **one_of("--family", Family))
-    ] = "table",
+        Family,
+        typer.Option(
+            help="What Holm's correction runs over: all tasks of a base and quantization, or one comparison.",
+            **one_of("--family", Family),
+        ),
+    ] = "tasks",
     mixed: Annotated[bool, typer.Option("--mixed", help="Show unlike data or devices, marked and untested.")] = False,
     format: Annotated[Format, typer.Option(help="Text format.", **one_of("--format", Format))] = "md",
 ) -> None:
-    """Compare the finished runs: mean ± interval over seeds, bold where nothing separates a cell from the best."""
+    """Compare the finished runs: mean ± interval over seeds, bold what may be the best with 95 % confidence."""
     from harness.compare.cells import make_layout, parse_where, select
     from harness.compare.predictions import reader
     from harness.compare.render import RENDERERS

@@ -1,7 +1,7 @@
 """Cells with their answers, resampled together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from harness.compare.difference import Resampled
 from harness.compare.predictions import AnswerKind, Answers, Array, Read, kind_of, stack
 from harness.compare.resampling import bootstrap_scores
 from harness.compare.scores import Scored, Split
+from harness.compare.statistics import Interval, t_quantile
 from harness.task import METRICS_OF, Kind
 
 ANSWERS: dict[Kind, AnswerKind] = {
@@ -41,6 +42,8 @@ def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answ
     if reference is None or not _fits(cells[0].metric, kind_of(reference.targets)):
         return [None] * len(cells)
     usable = [bool(answers) and all(map(reference.same_examples, answers)) for answers in found]
+    if not any(usable):
+        return [None] * len(cells)
     predictions = stack([run for answers, good in zip(found, usable, strict=True) if good for run in answers])
     replicates = bootstrap_scores(cells[0].metric, reference.targets, predictions)
     result: list[Answered | None] = []
@@ -57,6 +60,19 @@ def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answ
 def _fits(metric: str, answers: AnswerKind) -> bool:
     """Whether a metric can be computed from such answers."""
     return any(metric in METRICS_OF[kind] and answers == expected for kind, expected in ANSWERS.items())
+
+
+def interval_over_examples(scored: Scored, read: Read, split: Split) -> Interval:
+    """The cell's mean with the 95 % interval of drawing other test examples, for seeds that all score the same.
+
+    ``half_width`` is None where examples tell no variance: no predictions, or all resamples score the same.
+    """
+    (answered,) = answer_cells([scored], read, split)
+    spread = float(answered.resampled.replicates.mean(axis=1).std(ddof=1)) if answered else 0.0
+    if not answered or not spread:
+        return replace(scored.interval, half_width=None)
+    n = answered.resampled.n_examples
+    return replace(scored.interval, half_width=float(t_quantile(n - 1)) * spread * (n / (n - 1)) ** 0.5)
 
 
 def _read_cell(scored: Scored, read: Read, split: Split) -> list[Answers]:

@@ -1,4 +1,4 @@
-"""What the examples themselves give away: leakage, test data used for selection, too few of them. No torch."""
+"""What the examples themselves give away: leakage, test data used for selection, too few of them or too few seeds."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import permutations
 
 from harness import registry
 from harness.compare.fairness import Finding
-from harness.compare.power import examples_needed
+from harness.compare.power import MOST_SEEDS, examples_needed, seeds_needed
 from harness.errors import SourceError
 from harness.spec import TaskSpec
 from harness.suite import Cell, Suite
@@ -53,12 +53,36 @@ def read_texts(cells: Iterable[Cell]) -> tuple[dict[str, Texts], list[str]]:
 
 
 def check_examples(suite: Suite, texts: dict[str, Texts]) -> Iterator[Finding]:
-    """Findings that need the examples, and leakage that tasks declare."""
+    """Findings that need the examples or their number, and leakage that tasks declare."""
     for name in dict.fromkeys(suite.tasks):
         yield from _test_for_selection(name, texts.get(name))
         if name in texts and len(suite.methods) > 1:
             yield from _few_examples(name, texts[name].n_test, suite.smallest_claim(name))
+    if len(suite.methods) > 1:
+        yield from _few_seeds(suite, {name: found.n_test for name, found in texts.items()})
     yield from _leakage(suite.tasks, texts)
+
+
+def _few_seeds(suite: Suite, n_test: dict[str, int]) -> Iterator[Finding]:
+    """The task that needs the most seeds, if there are fewer."""
+    tasks = list(dict.fromkeys(suite.tasks))
+    # A search adds a row of tuned settings to the default of each method.
+    n_rows = len(suite.methods) * (2 if suite.search else 1)
+    needed = {name: seeds_needed(suite.smallest_claim(name), n_rows, len(tasks), n_test.get(name)) for name in tasks}
+    name = max(tasks, key=lambda task: needed[task] or MOST_SEEDS + 1)
+    seeds, enough, claim = len(set(suite.seeds)), needed[name], suite.smallest_claim(name)
+    if enough is None or seeds < enough:
+        among = f"among {n_rows} rows and {len(tasks)} tasks" if len(tasks) > 1 else f"among {n_rows} rows"
+        examples = f" on {n_test[name]} test examples" if name in n_test else ""
+        yield Finding(
+            "few_seeds",
+            f"{seeds} seeds can't show a difference of {claim:g} (worth_claiming) on {name} {among}",
+            "the table's own test for what is bold, at the 5 % level, finds it with less than 80 % power, if a metric "
+            f"varies by 0.01 from seed to seed and equal methods disagree on a tenth of the examples{examples}",
+            f"use {enough} seeds, or raise worth_claiming for {name}"
+            if enough
+            else f"raise worth_claiming for {name}, or use more test examples: no number of seeds is enough",
+        )
 
 
 def _test_for_selection(name: str, texts: Texts | None) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from harness import identity, registry
 from harness.errors import SourceError
 from harness.record import Record
 from harness.spec import RunSpec, TaskSpec
-from harness.suite import Cell, Suite
+from harness.suite import Cell
 
 Fault = Literal[
     "unequal_training",
@@ -46,8 +46,8 @@ class Finding:
     remedy: str
 
 
-def check_methods(suite: Suite, cells: list[Cell]) -> Iterator[Finding]:
-    """Findings about what the methods are given: training, data, tuning, learning rate, rank, seeds."""
+def check_methods(cells: list[Cell]) -> Iterator[Finding]:
+    """Findings about what the methods are given: training, data, tuning, learning rate, rank."""
     specs = {cell.label: cell.spec for cell in cells}
     trained = {label: spec for label, spec in specs.items() if registry.method_class(spec.method.name).trains}
     yield from _unequal_training(trained)
@@ -55,8 +55,6 @@ def check_methods(suite: Suite, cells: list[Cell]) -> Iterator[Finding]:
     yield from _unequal_tuning(trained)
     yield from _one_learning_rate(trained)
     yield from _unequal_rank(trained)
-    if len(trained) > 1:
-        yield from _few_seeds(suite)
 
 
 def _differences(values: Mapping[str, Any]) -> str | None:
@@ -148,21 +146,6 @@ def _unequal_rank(specs: dict[str, RunSpec]) -> Iterator[Finding]:
             f"ranks differ between low-rank methods: {differences}",
             "rank is the budget of a low-rank update: a larger one can fit more and costs more",
             "give the methods the same final rank, or sweep the same ranks for each",
-        )
-
-
-def _few_seeds(suite: Suite) -> Iterator[Finding]:
-    from harness.compare.power import seeds_needed
-
-    smallest = min(suite.smallest_claim(task) for task in suite.tasks)
-    seeds = len(set(suite.seeds))
-    if seeds < seeds_needed(smallest):
-        yield Finding(
-            "few_seeds",
-            f"{seeds} seeds can't show a difference of {smallest:g} (worth_claiming)",
-            "a metric varies by about 0.01 from seed to seed: with so few seeds chance looks like a difference "
-            "(paired t-test, 5 % level, 80 % power)",
-            f"use {seeds_needed(smallest)} seeds, or raise worth_claiming",
         )
 
 

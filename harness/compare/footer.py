@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from harness.compare.cells import AXES, Layout, device, lookup
 from harness.compare.scores import Measure
@@ -10,15 +11,35 @@ from harness.compare.tuning import tuning_sentence
 from harness.record import Record
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What was tested.
+
+    Args:
+        n_tests: Comparisons of a cell with the best of its comparison.
+        scope: Fields within whose values Holm's correction runs, where that is not the whole table.
+        family: What it runs over.
+        floors: Of each comparison, the smallest lead of the best that would have been seen with 80 % power.
+        seed_correlation: As ``statistics.seed_correlation``.
+    """
+
+    n_tests: int
+    scope: tuple[str, ...]
+    family: Family
+    floors: tuple[float, ...]
+    seed_correlation: float | None
+
+
 def make_footer(
-    records: Sequence[Record], layout: Layout, measure: Measure, costs: Sequence[str], family: Family, n_pairs: int
+    records: Sequence[Record], layout: Layout, measure: Measure, costs: Sequence[str], evidence: Evidence
 ) -> tuple[str, ...]:
     """Sentences on what was measured, how it was compared, from which data, and where it was computed."""
     fixed = [f"{axis} {lookup(records[0], axis)}" for axis in AXES if axis not in layout.fields]
     lines = [
         f"All runs: {', '.join(fixed)}." if fixed else "",
         _what(measure),
-        _how(layout, measure, family, n_pairs),
+        _how(layout, measure, evidence),
+        _sight(evidence),
         tuning_sentence(records),
         "Costs are means over the same seeds; memory and seconds are those of the training." if costs else "",
         f"Seeds: {format_seeds(run.spec.seed for run in records)}. Data: {'; '.join(_data(records))}.",
@@ -42,20 +63,40 @@ def _what(measure: Measure) -> str:
     checkpoint = "the checkpoint chosen on validation" if measure.checkpoint == "chosen" else "the last checkpoint"
     return (
         f"Percent on {measure.split}, at {checkpoint}: mean ± half-width of the 95 % t-interval over seeds "
-        "(number of seeds)."
+        "(number of seeds). Unless a note says otherwise it holds the variation between seeds, not that of drawing "
+        "other test examples."
     )
 
 
-def _how(layout: Layout, measure: Measure, family: Family, n_pairs: int) -> str:
+def _how(layout: Layout, measure: Measure, evidence: Evidence) -> str:
     if measure.checkpoint == "last":
         return "Nothing is bold: predictions are kept for the chosen checkpoint only, so nothing was tested."
-    if not n_pairs:
-        return "Nothing is bold: no two cells of a comparison have two seeds in common."
-    over = f"the {n_pairs} pairs of cells" if family == "table" else "the pairs of each comparison"
+    if not evidence.n_tests:
+        return "Nothing is bold: no two cells of a comparison have two seeds and predictions in common."
     same = f" of the same {', '.join(layout.shared)}" if layout.shared else ""
+    over = f"the {evidence.n_tests} comparisons with a best cell"
+    if evidence.family == "comparison":
+        over = "each comparison alone"
+    elif evidence.scope:
+        over += f", those of one {', '.join(evidence.scope)} at a time"
     return (
-        f"Bold: the best{same}, and what a paired test over seeds and {measure.split} examples does not separate from "
-        f"it, at 5 % after Holm's correction over {over}."
+        f"Bold: the cells that with 95 % confidence contain the best{same}, which are the highest mean (★) and what a "
+        f"paired one-sided test over seeds and {measure.split} examples does not find worse, at 5 % after Holm's "
+        f"correction over {over}."
+    )
+
+
+def _sight(evidence: Evidence) -> str:
+    """What the table could see."""
+    if not evidence.floors:
+        return ""
+    low, high = (f"{100 * floor:.1f}" for floor in (min(evidence.floors), max(evidence.floors)))
+    lead = low if low == high else f"{low} to {high}"
+    pairing = evidence.seed_correlation
+    return f"A lead of {lead} points would be seen with 80 % power." + (
+        ""
+        if pairing is None
+        else f" Scores of two methods correlate over seeds by {pairing:.2f}: pairing helps where that is positive."
     )
 
 

@@ -26,7 +26,7 @@ def lint(suite: Suite, records: list[Record]) -> Verdict:
     cells = expand(suite)
     texts, unchecked = read_texts(cells)
     findings = [
-        *check_methods(suite, cells),
+        *check_methods(cells),
         *check_params(cells, records),
         *check_examples(suite, texts),
         *check_fingerprints(cells, records),

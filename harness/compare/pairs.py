@@ -1,4 +1,4 @@
-"""Every pair of competing cells with its difference and p-values: the long form of what tables mark in bold."""
+"""Every pair of competing cells with its difference and p-values, whichever cell is best."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ def compare_pairs(comparisons: Sequence[Comparison], label: Label, measure: Meas
     """Tests of pairs that have two seeds in common and predictions of the same examples.
 
     They are all pairs of a comparison, or those of its best cell where it has more than ``MOST_CELLS``. Holm's
-    correction counts all.
+    correction counts all; significantly different is a pair whose ``adjusted_p`` is at most 5 %.
     """
     found: list[PairTest] = []
     n_untested = 0

@@ -10,6 +10,9 @@ from harness.compare.table import Entry, Table
 
 NO_RUN = "–"
 
+STAR = "★"
+"""Marks the highest mean."""
+
 UNITS = {"trainable_params": "", "stored_bytes": "B", "peak_memory_bytes": "B", "train_seconds": "s"}
 
 
@@ -25,12 +28,18 @@ def format_cost(name: str, value: float) -> str:
 
 
 def format_entry(entry: Entry) -> str:
-    """Mean ± half-width (n) in percent, or the word."""
+    """Mean ± half-width (number of seeds) in percent, or the word."""
     interval = entry.interval
     if interval is None:
         return entry.word or NO_RUN
     width = "" if interval.half_width is None else f" ± {100 * interval.half_width:.1f}"
-    return f"{100 * interval.mean:.1f}{width} ({interval.n})"
+    n = f"{interval.n} of {entry.n_planned}" if interval.n < entry.n_planned else f"{interval.n}"
+    return f"{100 * interval.mean:.1f}{width} ({n})"
+
+
+def is_bold(entry: Entry) -> bool:
+    """Whether the cell may be the best."""
+    return entry.standing in ("best", "tied")
 
 
 def _heads(table: Table) -> list[str]:
@@ -69,7 +78,7 @@ def to_markdown(table: Table) -> str:
     def render(entry: Entry) -> str:
         text = escape(format_entry(entry))
         marks = "".join(f" [{number}]" for number in entry.notes)
-        return (f"**{text}**" if entry.is_best else text) + marks
+        return (f"**{text}**" if is_bold(entry) else text) + (f" {STAR}" if entry.standing == "best" else "") + marks
 
     heads = [*table.row_fields, *_heads(table)]
     rules = ["---"] * len(table.row_fields) + ["---:"] * (len(heads) - len(table.row_fields))
@@ -89,10 +98,10 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def to_csv(table: Table) -> str:
-    """Numbers as fractions with full precision, five columns for each cell; notes and footer are comment lines (#)."""
+    """Numbers as fractions with full precision, six columns for each cell; notes and footer are comment lines (#)."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    parts = ("mean", "half_width", "n_seeds", "is_best", "status", *table.costs)
+    parts = ("mean", "half_width", "variation", "n_seeds", "standing", "status", *table.costs)
     heads = [" ".join(filter(None, [*column.labels, column.metric])) for column in table.columns]
     writer.writerow(map(_csv_text, [*table.row_fields, *(f"{head} {part}" for head in heads for part in parts)]))
     for row in table.rows:
@@ -117,9 +126,9 @@ def _csv_values(table: Table, entry: Entry) -> list[object]:
     marks = "".join(f" [{number}]" for number in entry.notes)
     costs = entry.costs or [""] * len(table.costs)
     if entry.interval is None:
-        return ["", "", "", "", _csv_text(entry.word or "no run") + marks, *costs]
+        return ["", "", "", "", "", _csv_text(entry.word or "no run") + marks, *costs]
     half_width = "" if entry.interval.half_width is None else entry.interval.half_width
-    return [entry.interval.mean, half_width, entry.interval.n, int(entry.is_best), "ok" + marks, *costs]
+    return [entry.interval.mean, half_width, entry.variation, entry.interval.n, entry.standing, "ok" + marks, *costs]
 
 
 LATEX = str.maketrans(
@@ -141,6 +150,7 @@ LATEX = str.maketrans(
         "±": r"$\pm$",
         "–": "--",
         "…": r"\ldots{}",
+        STAR: r"$^\star$",
         "\n": " ",
     }
 )
@@ -162,7 +172,9 @@ def to_latex(table: Table) -> str:
     def render(entry: Entry) -> str:
         text = latex_escape(format_entry(entry))
         marks = ",".join(map(str, entry.notes))
-        return (rf"\textbf{{{text}}}" if entry.is_best else text) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+        bold = rf"\textbf{{{text}}}" if is_bold(entry) else text
+        star = LATEX[ord(STAR)] if entry.standing == "best" else ""
+        return bold + star + (rf"\textsuperscript{{{marks}}}" if marks else "")
 
     heads = map(latex_escape, [*table.row_fields, *_heads(table)])
     rows = [[*map(latex_escape, row.labels), *_texts(table, row.entries, render)] for row in table.rows]
@@ -192,7 +204,9 @@ def to_html(table: Table) -> str:
     def render(entry: Entry) -> str:
         text = html.escape(format_entry(entry))
         marks = ",".join(map(str, entry.notes))
-        return (f"<strong>{text}</strong>" if entry.is_best else text) + (f"<sup>{marks}</sup>" if marks else "")
+        bold = f"<strong>{text}</strong>" if is_bold(entry) else text
+        star = f" {STAR}" if entry.standing == "best" else ""
+        return bold + star + (f"<sup>{marks}</sup>" if marks else "")
 
     heads = [*table.row_fields, *_heads(table)]
     rows = [

@@ -64,7 +64,7 @@ def report_data(records: Sequence[Record], read: Read) -> dict[str, Any]:
     """What the page shows; specs, environments and data sources that runs share are stored once."""
     layout, measure = layout_of_all(records), Measure()
     comparisons = group(records, layout)
-    judged = judge(comparisons, measure, read, tuple(COSTS), family="table", allow_mixed=True)
+    judged = judge(comparisons, layout, measure, read, tuple(COSTS), family="tasks", allow_mixed=True)
     cells = [cell for comparison in comparisons for cell in comparison.cells]
     label = short_label(records, layout)
     shared: dict[str, list[Any]] = {"specs": [], "environments": [], "sources": []}
@@ -72,7 +72,7 @@ def report_data(records: Sequence[Record], read: Read) -> dict[str, Any]:
     return {
         "cells": [_cell(cell, judged.entries[cell.row, cell.column], label) for cell in cells],
         "notes": judged.notes,
-        "footer": make_footer(records, layout, measure, tuple(COSTS), "table", judged.n_pairs),
+        "footer": make_footer(records, layout, measure, tuple(COSTS), judged.evidence),
         "pairs": [_pair(pair, layout) for pair in compare_pairs(comparisons, label, measure, read)],
         "curves": [curve for comparison in comparisons for curve in _curves(comparison, label)],
         "runs": [_run(run, label, shared, places) for run in records],
@@ -109,7 +109,8 @@ def _cell(cell: Cell, entry: Entry, label: Label) -> dict[str, Any]:
         "mean": interval.mean if interval else None,
         "half_width": interval.half_width if interval else None,
         "n": interval.n if interval else 0,
-        "best": entry.is_best,
+        "n_planned": entry.n_planned,
+        "standing": entry.standing,
         "notes": entry.notes,
         **dict(zip(COSTS, entry.costs, strict=False)),
     }
@@ -122,7 +123,7 @@ def _pair(pair: PairTest, layout: Layout) -> dict[str, Any]:
         "b": pair.b,
         "difference": pair.difference.mean,
         "half_width": pair.difference.half_width,
-        "n": pair.difference.n_seeds,
+        "n": pair.difference.uncertainty.n_seeds,
         "p": pair.difference.p_value,
         "holm": pair.adjusted_p,
         "mcnemar": pair.mcnemar_majority,

@@ -42,6 +42,11 @@ class Scored:
         return [run for run in self.cell.ok if run.spec.seed in self.scores]
 
     @property
+    def is_whole(self) -> bool:
+        """Whether every run of the cell ended well and has the metric."""
+        return len(self.scores) == len(self.cell.runs)
+
+    @property
     def is_finite(self) -> bool:
         """Whether the mean and its spread are finite numbers, without which nothing can be compared."""
         return math.isfinite(self.interval.mean) and math.isfinite(self.interval.sd or 0.0)

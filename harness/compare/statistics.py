@@ -1,7 +1,7 @@
 """Statistics of seeds, of paired answers and of ranks. A Holm step and t quantiles come without scipy.stats or
 statsmodels, which take a second each to import; the tests hold them against both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,20 +47,44 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
 
 def holm(p_values: ArrayLike, n_tests: int | None = None) -> Floats:
-    """Adjusted p-values that control the family-wise error whatever the dependence.
+    """Adjusted p-values that control the family-wise error whatever the dependence; families lie along the last axis.
 
     Args:
-        p_values: Shape (N,).
+        p_values: Shape (..., N).
         n_tests: Size of the family, where it is more than N: the p-values that are not given count as 1.
 
     Source:
         Holm 1979, A simple sequentially rejective multiple test procedure.
     """
     p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
+    order = np.argsort(p, axis=-1, kind="stable")
+    n = p.shape[-1]
+    steps = np.take_along_axis(p, order, axis=-1) * np.arange(n_tests or n, 0, -1)[:n]
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(n_tests or len(p), 0, -1)[: len(p)]))
+    np.put_along_axis(adjusted, order, np.minimum(1, np.maximum.accumulate(steps, axis=-1)), axis=-1)
     return adjusted
+
+
+def seed_correlation(tables: Iterable[Floats]) -> float | None:
+    """How alike the same seeds move the scores of different methods, over all tables; pairing helps if it is positive.
+
+    The mean covariance of two methods over their mean variance; methods that no seed moves are left out.
+
+    Args:
+        tables: Each of shape (methods, seeds).
+
+    Returns:
+        None where no two methods vary.
+    """
+    shared = total = 0.0
+    for scores in tables:
+        moved = scores[np.ptp(scores, axis=1) > 0]
+        if len(moved) > 1:
+            covariances = np.cov(moved)
+            variance = float(np.trace(covariances))
+            shared += float(covariances.sum() - variance) / (len(moved) - 1)
+            total += variance
+    return shared / total if total else None
 
 
 def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:

@@ -1,29 +1,42 @@
 """A table of records: what its text formats have in common. Imports no torch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from harness.compare.answered import interval_over_examples
 from harness.compare.cells import Cell, Comparison, Key, Layout, find_all_mixed, group, sort_key
-from harness.compare.footer import format_seeds, make_footer
+from harness.compare.footer import Evidence, format_seeds, make_footer
 from harness.compare.pareto import costs_of
 from harness.compare.predictions import Read
 from harness.compare.scores import Measure, Scored, score_cells
-from harness.compare.statistics import Interval
-from harness.compare.ties import Family, tie_groups
+from harness.compare.statistics import Floats, Interval, seed_correlation
+from harness.compare.ties import Family, Verdict, find_ties
 from harness.errors import SpecError
 from harness.record import Record
+
+Standing = Literal["best", "tied", "worse", ""]
+"""The highest mean; may be the best too; found worse; not compared."""
+
+SAME_SCORES = "all seeds score the same: ± is the 95 % interval of drawing other test examples"
+NO_SPREAD = "all seeds score the same, and examples tell no variance: no interval"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one cell shows: an interval, or a word in its place; the numbers of its footnotes."""
+    """What one cell shows: an interval, or a word in its place; the numbers of its footnotes.
+
+    ``variation`` is what the interval holds; ``n_planned`` counts the seeds that any cell of the comparison was run on.
+    """
 
     interval: Interval | None = None
     word: str = ""
-    is_best: bool = False
+    standing: Standing = ""
+    variation: Literal["seeds", "examples"] = "seeds"
+    n_planned: int = 0
     notes: tuple[int, ...] = ()
     costs: tuple[float, ...] = ()
 
@@ -58,12 +71,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Judged:
-    """The entries by row and column, the metric of each column, the footnotes, and the number of pairs tested."""
+    """The entries by row and column, the metric of each column, the footnotes, and what was tested."""
 
     entries: Mapping[tuple[Key, Key], Entry]
     metrics: Mapping[Key, str]
     notes: tuple[str, ...]
-    n_pairs: int
+    evidence: Evidence
 
 
 def make_table(
@@ -72,7 +85,7 @@ def make_table(
     measure: Measure,
     read: Read,
     costs: Sequence[str] = (),
-    family: Family = "table",
+    family: Family = "tasks",
     allow_mixed: bool = False,
 ) -> Table:
     """The table of a layout.
@@ -89,7 +102,7 @@ def make_table(
     Raises:
         SpecError: a cell with several specs; a comparison that mixes data, protocols or devices; an unknown metric.
     """
-    judged = judge(group(records, layout), measure, read, costs, family, allow_mixed)
+    judged = judge(group(records, layout), layout, measure, read, costs, family, allow_mixed)
     if not any(entry.interval for entry in judged.entries.values()):
         check_metric(records, measure)
     rows = sorted({row for row, _ in judged.entries}, key=sort_key)
@@ -102,19 +115,20 @@ def make_table(
             Row(_labels(row), tuple(judged.entries.get((row, column), Entry()) for column in columns)) for row in rows
         ),
         notes=judged.notes,
-        footer=make_footer(records, layout, measure, costs, family, judged.n_pairs),
+        footer=make_footer(records, layout, measure, costs, judged.evidence),
     )
 
 
 def judge(
     comparisons: Sequence[Comparison],
+    layout: Layout,
     measure: Measure,
     read: Read,
     costs: Sequence[str],
     family: Family,
     allow_mixed: bool,
 ) -> Judged:
-    """Mean, ties, costs and footnotes of every cell; arguments as for ``make_table``."""
+    """Mean, standing, costs and footnotes of every cell; arguments as for ``make_table``."""
     mixed = find_all_mixed(comparisons, read, measure.split, allow_mixed)
     scored = [score_cells(comparison, measure) for comparison in comparisons]
     # Predictions are those of the chosen checkpoint: nothing can be tested about the last one.
@@ -122,24 +136,67 @@ def judge(
         cells if not problems and measure.checkpoint == "chosen" else []
         for cells, problems in zip(scored, mixed, strict=True)
     ]
-    verdicts, n_pairs = tie_groups(tested, read, measure.split, family)
+    families = [
+        comparison.key if family == "comparison" else _without_task(comparison.key, layout)
+        for comparison in comparisons
+    ]
+    verdicts = find_ties(tested, read, measure.split, families)
     notes: list[str] = []
     entries: dict[tuple[Key, Key], Entry] = {}
     for comparison, cells, verdict, problems in zip(comparisons, scored, verdicts, mixed, strict=True):
         places = {id(one.cell): place for place, one in enumerate(cells)}
+        seeds = {run.spec.seed for cell in comparison.cells for run in cell.runs}
         for cell in comparison.cells:
             place = places.get(id(cell), -1)
             one = cells[place] if place >= 0 else None
-            reasons = _reasons(cell, one, measure, verdict.untested.get(place), problems)
+            interval, note = _interval(one, measure, read) if one else (None, "")
+            reasons = _reasons(cell, one, seeds, measure, verdict.untested.get(place), problems)
             entries[cell.row, cell.column] = Entry(
-                interval=one.interval if one else None,
+                interval=interval,
                 word="" if one else _word(cell),
-                is_best=place in verdict.tied,
-                notes=tuple(_number(reason, notes) for reason in reasons),
+                standing=_standing(place, verdict),
+                variation="examples" if note == SAME_SCORES else "seeds",
+                n_planned=len(seeds),
+                notes=tuple(_number(reason, notes) for reason in [*reasons, note] if reason),
                 costs=mean_costs(cell, costs),
             )
     metrics = {one.cell.column: one.metric for cells in scored for one in cells}
-    return Judged(entries, metrics, tuple(notes), n_pairs)
+    evidence = Evidence(
+        n_tests=sum(verdict.n_tests for verdict in verdicts),
+        scope=() if family == "comparison" else tuple(field for field in layout.shared if field != "task"),
+        family=family,
+        floors=tuple(verdict.floor for verdict in verdicts if verdict.floor),
+        seed_correlation=seed_correlation(table for cells in tested if (table := _by_seed(cells)) is not None),
+    )
+    return Judged(entries, metrics, tuple(notes), evidence)
+
+
+def _without_task(key: Key, layout: Layout) -> Key:
+    """What the comparisons of all tasks of a family share."""
+    return tuple(value for field, value in zip(layout.shared, key, strict=True) if field != "task")
+
+
+def _by_seed(cells: Sequence[Scored]) -> Floats | None:
+    """The finite scores on the seeds that all cells have, shape (cells, seeds); None for fewer than two such seeds."""
+    cells = [one for one in cells if one.is_finite]
+    seeds = sorted(set.intersection(*(set(one.scores) for one in cells))) if cells else []
+    return np.array([[one.scores[seed] for seed in seeds] for one in cells]) if len(seeds) > 1 else None
+
+
+def _standing(place: int, verdict: Verdict) -> Standing:
+    if verdict.best is None or place < 0 or place in verdict.untested:
+        return ""
+    return "best" if place == verdict.best else "tied" if place in verdict.tied else "worse"
+
+
+def _interval(scored: Scored, measure: Measure, read: Read) -> tuple[Interval, str]:
+    """The interval of a cell, and a footnote where it isn't one over seeds."""
+    if scored.interval.half_width != 0:
+        return scored.interval, ""
+    # Predictions are those of the chosen checkpoint.
+    known = read if measure.checkpoint == "chosen" else lambda run, split: None
+    interval = interval_over_examples(scored, known, measure.split)
+    return interval, NO_SPREAD if interval.half_width is None else SAME_SCORES
 
 
 def check_metric(records: Sequence[Record], measure: Measure) -> None:
@@ -164,10 +221,17 @@ def _word(cell: Cell) -> str:
 
 
 def _reasons(
-    cell: Cell, scored: Scored | None, measure: Measure, untested: str | None, problems: Sequence[str]
+    cell: Cell,
+    scored: Scored | None,
+    seeds: Set[int],
+    measure: Measure,
+    untested: str | None,
+    problems: Sequence[str],
 ) -> list[str]:
-    """The footnotes of a cell."""
+    """The footnotes of a cell; ``seeds`` are those of its comparison."""
     reasons = _status_reasons(cell)
+    if cell.ok and (missing := seeds - {run.spec.seed for run in cell.runs}):
+        reasons.append(f"no run of seed {format_seeds(missing)}")
     if cell.ok and not scored:
         reasons.append(f"no {measure.split} metric at the {measure.checkpoint} checkpoint")
     if scored and (endless := [seed for seed, value in scored.scores.items() if not math.isfinite(value)]):

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from harness.compare.statistics import holm, majority_vote, mcnemar, mean_interval, rank_methods, t_quantile
+from harness.compare.statistics import (
+    holm,
+    majority_vote,
+    mcnemar,
+    mean_interval,
+    rank_methods,
+    seed_correlation,
+    t_quantile,
+)
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=10))
@@ -42,6 +50,28 @@ def test_holm_equals_statsmodels() -> None:
 
 def test_holm_of_nothing() -> None:
     assert holm([]).shape == (0,)
+
+
+def test_holm_of_many_families_is_holm_of_each() -> None:
+    families = np.random.default_rng(1).random((4, 3, 6)) ** 3
+    for place in np.ndindex(4, 3):
+        np.testing.assert_allclose(holm(families)[place], holm(families[place]))
+
+
+def test_seed_correlation_is_the_share_of_a_common_effect() -> None:
+    rng = np.random.default_rng(2)
+    tables = [rng.normal(size=(5, 400)) + 0.5 * rng.normal(size=400) for _ in range(4)]
+    still = [np.vstack([table, np.full(400, 0.7)]) for table in tables]
+    assert seed_correlation(tables) == pytest.approx(0.25 / 1.25, abs=0.06)
+    assert seed_correlation(still) == pytest.approx(seed_correlation(tables))
+    pair = rng.normal(size=(2, 30)) * 3
+    covariances = np.cov(pair)
+    assert seed_correlation([pair]) == pytest.approx(2 * covariances[0, 1] / np.trace(covariances))
+
+
+def test_methods_that_no_seed_moves_have_no_correlation() -> None:
+    assert seed_correlation([np.ones((3, 4))]) is None
+    assert seed_correlation([]) is None
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -19,7 +19,7 @@ from harness.compare.render import format_cost, latex_escape
 from harness.compare.statistics import mean_interval
 from harness.errors import SpecError
 from harness.store import Store
-from tests.synthetic import make_failed, make_record, write_grid, write_run
+from tests.synthetic import Effects, answers, draw_correct, make_failed, make_record, write_grid, write_run
 
 Show = Callable[..., str]
 NASTY = r"can't <b>do</b> 100% of $x_1 & {y} ~ ^ \ # | it"
@@ -75,14 +75,74 @@ def test_only_the_tie_group_of_the_best_is_bold(show: Show) -> None:
         )
 
 
+def test_the_best_mean_is_marked_in_every_format(show: Show) -> None:
+    lines = show(format="md").splitlines()
+    assert sum(line.count("** ★") for line in lines if line.startswith("|")) == 2  # one in each task
+    assert sum(line.count("**") for line in lines if line.startswith("|")) == 2 * 2 * 2
+    assert len(re.findall(r"\\textbf\{[^&]*\}\$\^\\star\$", show(format="latex"))) == 2
+    assert len(re.findall("</strong> ★", show(format="html"))) == 2
+
+
+def write_cell(results: Path, method: str, correct: np.ndarray, **where: str) -> None:
+    """Runs with predictions, from which answers are right, shape (seeds, examples)."""
+    targets = np.arange(correct.shape[1]) % 2
+    for seed, right in enumerate(correct):
+        record = make_record(method, seed, accuracy=float(right.mean()), n_examples=len(right), **where)
+        write_run(results, record, answers(targets, right))
+
+
+def test_seeds_that_all_score_the_same_show_the_interval_of_their_examples(tmp_path: Path, show: Show) -> None:
+    right = np.random.default_rng(0).random(128) < 0.7
+    write_cell(tmp_path, "zero_shot", np.tile(right, (2, 1)))
+    shuffled = np.stack([right, np.roll(right, 5)])  # the same score by luck
+    write_cell(tmp_path, "prefix", shuffled)
+    text = show(tmp_path)
+    shown = rows_of(text)
+    expected = 100 * 1.979 * right.std(ddof=1) / 128**0.5
+    mean, half_width = re.match(r"\**([\d.]+) ± ([\d.]+) \(2\)", shown["zero_shot"][0]).groups()
+    assert float(mean) == pytest.approx(100 * right.mean(), abs=0.05)
+    assert float(half_width) == pytest.approx(expected, rel=0.1)
+    assert 0 < float(re.search(r"± ([\d.]+)", shown["prefix"][0]).group(1)) < float(half_width)
+    assert "all seeds score the same: ± is the 95 % interval of drawing other test examples" in text
+    assert ",examples,2," in show(tmp_path, format="csv")
+
+
+def test_no_interval_is_shown_where_nothing_tells_one(tmp_path: Path, show: Show) -> None:
+    write_cell(tmp_path, "full", np.ones((3, 50), dtype=bool))
+    for seed in range(2):
+        write_run(tmp_path, make_record("lora", seed, accuracy=0.7))
+    shown = rows_of(show(tmp_path))
+    assert re.match(r"\**100\.0 \(3\)", shown["full"][0])
+    assert shown["lora"][0].startswith("70.0 (2 of 3) [")
+    assert rows_of(show(tmp_path, checkpoint="last"))["full"][0].startswith("100.0 (3)")
+
+
+def test_rows_of_another_base_do_not_change_what_is_bold(tmp_path: Path, show: Show) -> None:
+    """A lead that is just significant among its own tasks, and would not be with Holm over ten more comparisons."""
+    rng = np.random.default_rng(1)
+    full, lora = draw_correct(np.array([1.6, 1.33]), 5, 1500, rng, Effects())
+    write_cell(tmp_path, "full", full)
+    write_cell(tmp_path, "lora", lora)
+    alone = rows_of(show(tmp_path))
+    assert (alone["full"][0].startswith("**"), alone["lora"][0].startswith("**")) == (True, False)
+    for place in range(10):
+        write_grid(tmp_path, {"full": 1.0, "lora": 1.0}, bases=[f"other{place}"], n_examples=60, random_seed=place)
+    text = show(tmp_path)
+    shown = {tuple(line.strip("| ").split(" | ")[:2]): line for line in text.splitlines() if line.startswith("|")}
+    assert "**" in shown["minilm", "full"]
+    assert "**" not in shown["minilm", "lora"]
+    assert "those of one base at a time" in text
+
+
 def test_failed_and_skipped_cells_have_their_reason_as_footnote(show: Show) -> None:
     text = show()
     shown = rows_of(text)
     assert re.fullmatch(r"skipped \[\d+\]", shown["bitfit"][0])
     assert shown["bitfit"][1] == "–"
     assert re.fullmatch(r"out of memory( \[\d+\]){5}", shown["adapters"][0])
-    assert re.fullmatch(r"81\.0 ± 2\.5 \(3\) \[\d+\]( \[\d+\])?", shown["adalora"][0])
+    assert re.fullmatch(r"81\.0 ± 2\.5 \(3 of 5\)( \[\d+\]){3}", shown["adalora"][0])
     assert "seed 3 diverged: loss is NaN at step 7" in text
+    assert "no run of seed 4" in text
     assert "no predictions" in text
 
 
@@ -92,7 +152,11 @@ def test_the_footer_explains_the_table(show: Show) -> None:
         "All runs: base minilm, quantization none.",
         "checkpoint chosen on validation",
         "95 % t-interval over seeds",
-        "Holm's correction over the",
+        "it holds the variation between seeds, not that of drawing other test examples",
+        "with 95 % confidence contain the best",
+        "Holm's correction over the 4 comparisons with a best cell",
+        "points would be seen with 80 % power",
+        "correlate over seeds by",
         "Seeds: 0-4.",
         "sst2 (official split, asset synthetic 1.0, ",
         "Devices: Test CPU",
@@ -157,7 +221,11 @@ def test_csv_has_full_numbers(results: Path, show: Show) -> None:
         if r.spec.method.name == "lora" and r.spec.task.name == "sst2"
     ]
     assert float(rows["lora"]["sst2 accuracy mean"]) == pytest.approx(np.mean(scores), rel=1e-12)
-    assert (rows["lora"]["sst2 accuracy n_seeds"], rows["lora"]["sst2 accuracy is_best"]) == ("5", "1")
+    assert rows["lora"]["sst2 accuracy n_seeds"] == "5"
+    standings = {method: row["sst2 accuracy standing"] for method, row in rows.items()}
+    assert sorted(standings.values()) == ["", "", "", "best", "tied", "worse"]
+    assert standings["prefix"] == "worse"
+    assert rows["lora"]["sst2 accuracy variation"] == "seeds"
     assert float(rows["lora"]["sst2 accuracy trainable_params"]) == 300_000
     assert rows["bitfit"]["sst2 accuracy status"].startswith("skipped [")
     assert rows["bitfit"]["trec accuracy status"] == "no run"

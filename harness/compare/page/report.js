@@ -92,11 +92,11 @@ const cellColumns = [
   { key: "metric", title: "metric" },
   {
     key: "mean", title: "mean ± 95 %", number: true,
-    text: (row) => row.mean == null ? spaced(row.status) : percent(row.mean) + (row.half_width == null ? "" : " ± " + percent(row.half_width)),
-    classes: (row) => row.best ? "best" : row.mean == null ? "bad" : "",
+    text: (row) => row.mean == null ? spaced(row.status) : percent(row.mean) + (row.half_width == null ? "" : " ± " + percent(row.half_width)) + (row.standing === "best" ? " ★" : ""),
+    classes: (row) => row.standing === "best" || row.standing === "tied" ? "best" : row.mean == null ? "bad" : "",
     notes: (row) => row.notes,
   },
-  { key: "n", title: "seeds", number: true },
+  { key: "n", title: "seeds", number: true, text: (row) => row.n < row.n_planned && row.mean != null ? row.n + " of " + row.n_planned : row.n },
   ...costColumns,
 ];
 
