@@ -85,12 +85,17 @@ _FAMILIES: dict[str, tuple[_Paths, _Paths]] = {
         ("attention.self", "attention.output.dropout", "attention.output.LayerNorm"),
         ("intermediate", "output.dropout", "output.LayerNorm"),
     ),
+    "MPNet": (
+        ("attention.attn", "attention.dropout", "attention.LayerNorm"),
+        ("intermediate", "output.dropout", "output.LayerNorm"),
+    ),
     "DistilBERT": (("attention", "attention", "sa_layer_norm"), ("ffn", "ffn", "output_layer_norm")),
     "Gemma-2": (
         ("input_layernorm", "post_attention_layernorm", None),
         ("pre_feedforward_layernorm", "post_feedforward_layernorm", None),
     ),
     "Llama": (("input_layernorm", "self_attn", None), ("post_attention_layernorm", "mlp", None)),
+    "ModernBERT": (("attn_norm", "attn", None), ("mlp_norm", "mlp", None)),
     "GPT-2": (("ln_1", "attn", None), ("ln_2", "mlp", None)),
     "T5 decoder": (("layer.0.layer_norm", "layer.0.dropout", None), ("layer.2.layer_norm", "layer.2.dropout", None)),
     "T5 encoder": (("layer.0.layer_norm", "layer.0.dropout", None), ("layer.1.layer_norm", "layer.1.dropout", None)),

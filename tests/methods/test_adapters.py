@@ -6,7 +6,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoModel, BertConfig, LlamaConfig, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModel,
+    BertConfig,
+    LlamaConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.models.distilbert import DistilBertConfig
 from transformers.models.gemma2 import Gemma2Config
 from transformers.models.gpt2 import GPT2Config
@@ -31,6 +39,8 @@ FAMILIES: dict[str, PretrainedConfig] = {
     "llama": LlamaConfig(**SIZES),
     "roberta": RobertaConfig(**SIZES, pad_token_id=0),
     "distilbert": DistilBertConfig(vocab_size=30, dim=16, n_layers=2, n_heads=2, hidden_dim=24),
+    "mpnet": MPNetConfig(**SIZES),
+    "modernbert": ModernBertConfig(**SIZES, pad_token_id=0, global_attn_every_n_layers=2),
     "gpt2": GPT2Config(vocab_size=30, n_embd=16, n_layer=2, n_head=2, n_positions=16),
     "gemma2": Gemma2Config(**SIZES, head_dim=8, num_key_value_heads=1, pad_token_id=0),
 }
