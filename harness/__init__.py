@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.run import run
-    from harness.spec import RunSpec
+    from harness.core.spec import RunSpec
+    from harness.runs.run import run
 
 __all__ = ["RunSpec", "run"]
 
@@ -14,5 +14,5 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for on first use: ``run`` brings torch, which takes seconds."""
     if name not in __all__:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
-    module = "harness.run" if name == "run" else "harness.spec"
+    module = "harness.runs.run" if name == "run" else "harness.core.spec"
     return getattr(import_module(module), name)

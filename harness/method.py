@@ -2,57 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from harness.errors import SpecError
-from harness.space import Space
-from harness.spec import Formulation, Quantization
-from harness.task import Kind
+from harness.core.errors import SpecError
+from harness.core.info import BaseInfo, BaseKind, LinearShape, TaskInfo
+from harness.core.plugins import Plugin, Registry
+from harness.core.space import Space
+from harness.core.spec import MethodSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-BaseKind = Literal["encoder", "decoder", "encoder_decoder"]
-
-
-class LinearShape(NamedTuple):
-    """A linear layer of a block: its name inside the block, its inputs and outputs."""
-
-    name: str
-    inputs: int
-    outputs: int
-
-
-@dataclass(frozen=True)
-class BaseInfo:
-    """What a method may know of a base before it is loaded (read from its configuration).
-
-    ``linears`` are the linear layers of one block (query, key, value, output, feed-forward, in this order); empty where
-    the family's layout is not known.
-    """
-
-    kind: BaseKind
-    quantization: Quantization
-    architecture: str
-    n_blocks: int
-    """Blocks of the stack that is nearest to the output."""
-    hidden_size: int
-    has_mask_head: bool
-    is_sentence_embedding: bool
-    linears: tuple[LinearShape, ...] = ()
-    class_name: str = ""
-    """The class that the checkpoint was saved from, such as BertForMaskedLM; empty where it does not say."""
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """What a method may know of a task: never its name."""
-
-    kind: Kind
-    formulation: Formulation
-    n_labels: int
+__all__ = ["METHODS", "BaseInfo", "BaseKind", "Context", "LinearShape", "Method", "Scoring", "TaskInfo", "make_method"]
 
 
 @dataclass(frozen=True)
@@ -81,25 +42,14 @@ class Scoring:
     calibration: Literal["none", "contextual", "unconditional"] = "none"
 
 
-class Method(BaseModel):
+class Method(Plugin):
     """A way of adapting a base; the fields of a subclass are its hyperparameters with the published defaults."""
 
-    # A default counts as given: 8 is 8.0 where a float is wanted, or equal settings would make two runs.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
-
-    source: ClassVar[str]
-    """The paper, with its address."""
-    version: ClassVar[int] = 1
-    """Raised when the same hyperparameters begin to mean something else; part of run_id."""
     trains: ClassVar[bool] = True
     uncheckpointed: ClassVar[str | None] = None
     """Why activations can't be recomputed under this method, where they can't."""
     learning_rate: ClassVar[float]
     """The published peak rate, which a run uses unless told otherwise."""
-
-    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
-        """Why this cell can't run, in one sentence, or None."""
-        return None
 
     def unquantized_blocks(self, n_blocks: int) -> range:
         """Indices of the transformer blocks to load in full precision on a quantized base."""
@@ -149,12 +99,25 @@ class Method(BaseModel):
 
     def save(self, model: "nn.Module", folder: Path) -> None:
         """Write what was trained to ``folder`` (safetensors)."""
-        from harness.checkpoint import save_trainable
+        from harness.storage.checkpoint import save_trainable
 
         save_trainable(model, folder)
 
     def load(self, model: "nn.Module", folder: Path) -> None:
         """Read what ``save`` wrote into a model that ``apply`` returned, in place."""
-        from harness.checkpoint import load_trainable
+        from harness.storage.checkpoint import load_trainable
 
         load_trainable(model, folder)
+
+
+METHODS = Registry("method", "harness.methods", Method)
+"""Every method: a file in methods/, or an entry point."""
+
+
+def make_method(spec: MethodSpec) -> Method:
+    """The method with its hyperparameters.
+
+    Raises:
+        SpecError: an unknown method, or every field that is wrong.
+    """
+    return METHODS.make(spec.name, spec.settings)

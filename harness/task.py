@@ -4,14 +4,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from harness.errors import SpecError, unknown
+from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["classification", "multiple_choice", "regression", "token_classification", "generation"]
+from harness.core.errors import SpecError, unknown
+from harness.core.info import TaskKind
+from harness.core.plugins import Registry
+
 Rows = list[dict[str, Any]]
 Target = int | float | str | tuple[int, ...]
-METRICS_OF: dict[Kind, tuple[str, ...]] = {
+METRICS_OF: dict[TaskKind, tuple[str, ...]] = {
     "classification": ("accuracy", "f1", "macro_f1", "mcc"),
     "multiple_choice": ("accuracy",),
     "regression": ("pearson", "spearman"),
@@ -21,7 +24,7 @@ METRICS_OF: dict[Kind, tuple[str, ...]] = {
 """The metrics that can judge the answers of a kind of task."""
 
 
-def check_metrics(names: Sequence[str], kind: Kind, n_labels: int) -> None:
+def check_metrics(names: Sequence[str], kind: TaskKind, n_labels: int) -> None:
     """Whether metrics can judge a task.
 
     Raises:
@@ -82,9 +85,10 @@ class Found:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A task, declared; equal to none but itself, because two may differ in the data they read.
+class Task(BaseModel):
+    """A task, declared; a plug-in whose file holds an instance of it.
+
+    Equal to none but itself, because two may differ in the data they read.
 
     Args:
         name: The file's name.
@@ -112,9 +116,11 @@ class Task:
         overlaps: Tasks with some of the same texts: never train on one and test on the other.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+
     name: str
     source: str
-    kind: Kind
+    kind: TaskKind
     text: tuple[str, ...]
     target: str
     metrics: tuple[str, ...]
@@ -126,15 +132,25 @@ class Task:
     hub: Hub | None = None
     asset: PackageAsset | None = None
     row: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
-    own: Found | None = field(default=None, repr=False)
+    own: Found | None = Field(None, repr=False)
     max_new_tokens: int = 32
     stop: tuple[str, ...] = ("\n",)
     answer: Callable[[str], str] = str.strip
     value_range: tuple[float, float] = (0.0, 1.0)
     also_test: tuple[str, ...] = ()
-    label_map: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    label_map: Mapping[str, tuple[int, ...]] = Field(default_factory=dict)
     overlaps: tuple[str, ...] = ()
     version: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of a head for the task: one for regression."""
+        return len(self.labels) or 1
 
     @property
     def asks_likeness(self) -> bool:
@@ -170,3 +186,7 @@ class Splits:
     train: list[Example]
     validation: list[Example]
     test: list[Example]
+
+
+TASKS = Registry("task", "harness.benchmarks", Task)
+"""Every registered task: a file in benchmarks/, or an entry point; a user's own files are found by ``data.tasks``."""

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
+from harness.core.space import Choice, Range, Space
+from harness.libraries.peft import ADAPTER, PeftMethod, are_transposed, target_names, target_shapes
 from harness.method import BaseInfo, Context
-from harness.peft_method import ADAPTER, PeftMethod, are_transposed, target_names, target_shapes
-from harness.space import Choice, Range, Space
 
 if TYPE_CHECKING:
     from peft import AdaLoraConfig, PeftModel

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from harness.core.space import Choice, Space
 from harness.method import BaseInfo, Context, Method
-from harness.space import Choice, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

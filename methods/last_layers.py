@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from harness.core.space import Range, Space
 from harness.method import BaseInfo, Context, Method, TaskInfo
-from harness.space import Range, Space
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from harness.core.space import Choice, Range, Space
+from harness.libraries.peft import PeftMethod, are_transposed, target_names, target_shapes
 from harness.method import BaseInfo, Context, TaskInfo
-from harness.peft_method import PeftMethod, are_transposed, target_names, target_shapes
-from harness.space import Choice, Range, Space
 
 if TYPE_CHECKING:
     from peft import LoraConfig

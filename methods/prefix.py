@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
+from harness.core.space import Choice, Space
+from harness.libraries.peft import ADAPTER, PeftMethod
 from harness.method import BaseInfo, Context, TaskInfo
-from harness.peft_method import ADAPTER, PeftMethod
-from harness.space import Choice, Space
 
 if TYPE_CHECKING:
     from peft import PeftModel, PrefixTuningConfig

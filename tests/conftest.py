@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness.spec import RunSpec, merge, parse_spec
+from harness.core.plugins import Registry
+from harness.core.spec import RunSpec, merge, parse_spec
+from harness.method import METHODS
+from harness.task import TASKS
 
 MakeSpec = Callable[..., RunSpec]
 
@@ -70,14 +73,20 @@ class Toy(Method):
 Register = Callable[[str, str, str], None]
 
 
+def forget(*registries: Registry[Any]) -> None:
+    """Let registries look again at what there is."""
+    for registry in registries:
+        vars(registry).pop("_places", None)
+
+
 @pytest.fixture
 def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
     """Add one file to methods/ or benchmarks/: its whole text, or the lines a toy method's ``apply`` begins with."""
     import harness.benchmarks
     import harness.methods
-    from harness import registry
 
     packages = {"methods": harness.methods, "benchmarks": harness.benchmarks}
+    registries = (METHODS, TASKS)
 
     def add(kind: str, name: str, text: str) -> None:
         folder = tmp_path / kind
@@ -85,9 +94,9 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
         whole = text if "class " in text or kind == "benchmarks" else TOY_METHOD.format(body=text)
         (folder / f"{name}.py").write_text(whole)
         monkeypatch.setattr(packages[kind], "__path__", [*packages[kind].__path__, str(folder)])
-        registry._modules.cache_clear()
+        forget(*registries)
 
     yield add
-    registry._modules.cache_clear()
+    forget(*registries)
     for name in [name for name in sys.modules if str(tmp_path) in str(getattr(sys.modules[name], "__file__", ""))]:
         del sys.modules[name]

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from harness.workers import begin_worker
+from harness.executors.local import begin_worker
 
 
 def busy(path: Path) -> None:

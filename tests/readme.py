@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 from harness.bases.package import PACKAGE_BASES
-from harness.registry import method_class, method_names, task, task_names
+from harness.data.tasks import find_task
+from harness.method import METHODS
+from harness.task import TASKS
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -12,8 +14,8 @@ README = Path(__file__).parents[1] / "README.md"
 def methods_table() -> str:
     """A row per registered method, with what its class says."""
     rows = ["| method | what it does | source |", "|---|---|---|"]
-    for name in method_names():
-        cls = method_class(name)
+    for name in METHODS.names():
+        cls = METHODS.find(name)
         rows.append(f"| `{name}` | {(cls.__doc__ or '').strip().splitlines()[0]} | {cls.source} |")
     return "\n".join(rows)
 
@@ -23,8 +25,8 @@ def assets_table() -> str:
     rows = ["| name | distribution | what it is |", "|---|---|---|"]
     for name, base in PACKAGE_BASES.items():
         rows.append(f"| base `{name}` | {base.distribution} {base.version} | {base.summary} |")
-    for name in task_names():
-        declared = task(name)
+    for name in TASKS.names():
+        declared = find_task(name)
         if declared.asset:
             distribution = f"{declared.asset.distribution} {declared.asset.version}"
             rows.append(f"| `{name}` | {distribution} | {declared.kind.replace('_', ' ')}, {declared.source} |")

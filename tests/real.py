@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.errors import SourceError
+from harness.core.errors import SourceError
 
 
 @contextmanager

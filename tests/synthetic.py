@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.spec import digest
+from harness.core.spec import digest
 
 VERSIONS = {"adaptation-harness": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.0"}
 PARAMS = {"full": 22_700_000, "lora": 300_000, "adapters": 450_000, "prefix": 80_000, "zero_shot": 0}

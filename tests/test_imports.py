@@ -6,30 +6,39 @@ from pathlib import Path
 
 import pytest
 
-from harness.registry import method_names, task_names
+from harness.method import METHODS
+from harness.task import TASKS
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "transformers", "peft", "datasets", "optuna", "bitsandbytes", "accelerate"}
 LAYERS = (
-    ("errors", "files", "words"),
-    ("toml",),
-    ("spec", "space", "seeds", "template", "search.spec"),
-    ("task", "method", "record"),
-    ("assets", "hub", "metrics", "checkpoint", "peft_method", "registry", "store", "progress"),
-    ("measure", "data", "bases", "identity"),
-    ("suite", "plan", "evaluation", "search.record"),
-    ("adapted", "training", "compare"),
-    ("plain",),
-    ("run", "export", "forecast", "workers"),
+    ("core",),
+    ("fetching", "storage", "task"),
+    ("method", "metric", "recipe", "probe"),
+    ("metrics", "formulation"),
+    ("bases", "statistics"),
+    ("data", "libraries", "measure"),
+    ("speed",),
+    ("formulations", "recipes"),
+    ("training", "probes"),
+    ("runs",),
     ("search",),
+    ("executor",),
+    ("cells", "executors"),
+    ("suites", "figure"),
+    ("figures",),
+    ("tables",),
+    ("testing",),
     ("cli",),
     ("__main__",),
 )
-"""A module imports its own layer and those above it in this list. A folder counts as one, but for a contract in it."""
+"""The parts of harness/: one imports its own layer's others never, itself and those above it in this list freely."""
 
-NEEDS_TORCH = {"adapted", "bases", "evaluation", "export", "forecast", "measure", "plain", "run", "search", "training"}
-LIGHT_BASES = {f"bases/{name}.py" for name in ("anatomy", "info", "package", "shapes", "weights")}
-LIGHT_ANYWAY = {*LIGHT_BASES, "measure/hardware.py"}
+NEEDS_TORCH = {"bases", "formulations", "libraries", "measure", "runs", "search", "speed", "testing", "training"}
+LIGHT_ANYWAY = {
+    *("bases/info.py", "bases/package.py", "bases/shapes.py", "bases/anatomy.py", "measure/hardware.py"),
+    *("runs/resolve.py", "runs/identity.py", "libraries/extras.py", "search/record.py", "search/spec.py"),
+}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -41,26 +50,28 @@ def sources(*folders: str) -> list[Path]:
 def module_level_imports(path: Path) -> Iterator[str]:
     """Dotted names imported when the module is: not in functions, not for type checking."""
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (
-                [f"harness.{alias.name}" for alias in node.names] if node.module == "harness" else [node.module]
-            )
+        yield from imported(node)
 
 
-def dotted(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+def every_import(path: Path) -> Iterator[str]:
+    """Dotted names imported anywhere in the module, inside functions and for type checking too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        yield from imported(node)
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield from ([f"harness.{alias.name}" for alias in node.names] if node.module == "harness" else [node.module])
 
 
 def layer(name: str) -> int:
-    """The layer of harness.x.y: that of ``x.y`` where it has one of its own, else of ``x``."""
-    parts = name.split(".")[1:3]
-    for candidate in (".".join(parts), parts[0]):
-        for rank, names in enumerate(LAYERS):
-            if candidate in names:
-                return rank
-    raise AssertionError(f"{name} has no place in LAYERS")
+    """The layer of harness.x or of harness.x.y: that of x."""
+    part = name.split(".")[1]
+    found = [rank for rank, names in enumerate(LAYERS) if part in names]
+    assert found, f"{name} has no place in LAYERS"
+    return found[0]
 
 
 def shown(path: Path) -> str:
@@ -81,9 +92,12 @@ PUBLIC = ROOT / "harness" / "__init__.py"
 
 @pytest.mark.parametrize("path", [path for path in sources("harness") if path != PUBLIC], ids=shown)
 def test_imports_go_one_way(path: Path) -> None:
-    imported = {name for name in module_level_imports(path) if name.startswith("harness.")}
-    wrong = {name for name in imported if layer(name) > layer(dotted(path))}
-    assert not wrong, f"{dotted(path)} imports {wrong}"
+    own = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    if own == "harness.__init__":
+        return
+    for name in every_import(path):
+        if name.startswith("harness.") and name.split(".")[1] != own.split(".")[1]:
+            assert layer(name) < layer(own), f"{own} imports {name}"
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=shown)
@@ -99,7 +113,7 @@ def test_methods_do_not_know_each_other() -> None:
 
 @pytest.mark.parametrize("path", sources("harness"), ids=shown)
 def test_the_engine_compares_with_no_method_and_no_task(path: Path) -> None:
-    named = _compared(path) & {*method_names(), *task_names()}
+    named = _compared(path) & {*METHODS.names(), *TASKS.names()}
     assert not named, f"{path.name} compares something with {named}"
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from transformers import pipeline
 
-from harness.errors import SpecError
-from harness.export import export_run, predict_texts
-from harness.record import Record
-from harness.run import run
+from harness.core.errors import SpecError
+from harness.runs.export import export_run, predict_texts
+from harness.runs.run import run
+from harness.storage.record import Record
 from tests.conftest import MakeSpec
 from tests.snapshots import BAD, FILLER, GOOD
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness import registry
-from harness.run import run
+from harness.runs.run import run
+from harness.task import TASKS
 from tests import readme
 from tests.conftest import MakeSpec, Register
 
@@ -60,7 +60,7 @@ def test_task_example(make_spec: MakeSpec, register: Register, tmp_path: Path, m
     text = readme.example("benchmarks/tweets.py")
     assert len(text.splitlines()) <= 30
     register("benchmarks", "tweets", text)
-    assert "tweets" in registry.task_names()
+    assert "tweets" in TASKS.names()
     folder = tmp_path / "mirror" / "somebody" / "tweets" / "default"
     folder.mkdir(parents=True)
     rows = [{"text": f"{'flood' if n % 2 else 'film'} number {n}", "label": n % 2} for n in range(60)]

@@ -18,8 +18,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from harness.core.spec import Quantization
 from harness.method import BaseInfo, BaseKind, Context, TaskInfo
-from harness.spec import Quantization
 
 VOCABULARY = 96
 HIDDEN = 32

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import SpecError, Unsupported
+from harness.core.errors import SpecError, Unsupported
 
 if TYPE_CHECKING:
     from torch import nn

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from harness.bases.load import Base
-from harness.errors import Unsupported
+from harness.core.errors import Unsupported
 
 UNLIMITED = 1 << 30
 LEAST = 8
@@ -34,3 +34,11 @@ def _padding_offset(model: nn.Module) -> int:
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
     ]
     return max((table.padding_idx + 1 for table in tables if table.padding_idx is not None), default=0)
+
+
+def of_tokens(states: Tensor, length: int) -> Tensor:
+    """What a model gives for the ``length`` tokens it was given, without virtual tokens that a method puts before them.
+
+    Shape (B, virtual + T, …) → (B, T, …).
+    """
+    return states[:, states.shape[1] - length :]

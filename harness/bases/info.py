@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.bases.package import PACKAGE_BASES, snapshot_of
 from harness.bases.shapes import linear_shapes
-from harness.errors import SourceError, nearest
-from harness.hub import hub_problem
+from harness.core.errors import SourceError, nearest
+from harness.core.spec import Quantization
+from harness.fetching.hub import hub_problem
 from harness.method import BaseInfo, BaseKind
-from harness.spec import Quantization
 
 SNAPSHOT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 """What is read of a base: configuration, weights, tokenizer, chat template."""

@@ -30,9 +30,9 @@ from harness.bases.info import base_info, snapshot
 from harness.bases.quiet import quiet
 from harness.bases.tokens import load_tokenizer
 from harness.bases.weights import weights_of
-from harness.errors import HarnessError, SourceError, Unsupported
+from harness.core.errors import HarnessError, SourceError, Unsupported
+from harness.core.spec import BaseSpec, Formulation, Quantization
 from harness.method import BaseInfo
-from harness.spec import BaseSpec, Formulation, Quantization
 
 HEADS = ("head", "token_head")
 """Formulations that answer through a head made for the task."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.assets import cache_folder, wheel
-from harness.errors import SourceError
+from harness.core.errors import SourceError
+from harness.fetching.assets import cache_folder, wheel
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from harness.errors import SourceError, Unsupported
+from harness.core.errors import SourceError, Unsupported
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -6,11 +6,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from harness.assets import cache_folder
 from harness.bases.info import SNAPSHOT_FILES, config_folder, is_local, registered
 from harness.bases.package import PACKAGE_BASES
-from harness.errors import SourceError
-from harness.record import Weights
+from harness.core.errors import SourceError
+from harness.fetching.assets import cache_folder
+from harness.storage.record import Weights
 
 
 def weights_of(name: str) -> Weights:

@@ -10,7 +10,7 @@ import typer
 from harness.cli import catalog, check, doctor, fetch, plot, plot_search, report, run, search, suite, table, transfer
 from harness.cli.console import note, set_up
 from harness.cli.usage import Commands, click_errors, usage_message
-from harness.errors import HarnessError, HarnessWarning
+from harness.core.errors import HarnessError, HarnessWarning
 
 assert plot_search  # adds its figures to ``plot``
 app = typer.Typer(

@@ -24,22 +24,24 @@ Listing = tuple[list[str], list[list[str]]]
 
 
 def _methods() -> Listing:
-    from harness.registry import method_class, method_names
+    from harness.method import METHODS
 
     rows = []
-    for name in method_names():
-        cls = method_class(name)
+    for name in METHODS.names():
+        cls = METHODS.find(name)
         defaults = ", ".join(f"{field}={info.default}" for field, info in cls.model_fields.items())
         rows.append([name, (cls.__doc__ or "").splitlines()[0], defaults, cls.source])
     return ["method", "what it does", "hyperparameters", "source"], rows
 
 
 def _tasks() -> Listing:
-    from harness.registry import task, task_names
+
+    from harness.data.tasks import find_task
+    from harness.task import TASKS
 
     rows = []
-    for name in task_names():
-        declared = task(name)
+    for name in TASKS.names():
+        declared = find_task(name)
         places = [*([declared.hub.id] if declared.hub else []), *(["package asset"] if declared.asset else [])]
         rows.append([name, declared.kind, ", ".join(declared.metrics), ", ".join(places), declared.source])
     return ["task", "kind", "metrics", "data", "source"], rows
@@ -54,7 +56,7 @@ def _bases() -> Listing:
 
 
 def _runs(results: "Results") -> Listing:
-    from harness.store import Store
+    from harness.storage.store import Store
 
     rows = []
     for record in Store(results).records():
@@ -66,6 +68,6 @@ def _runs(results: "Results") -> Listing:
 
 def show(run: Annotated[str, typer.Argument(help="Run id, or its beginning.")], results: Results = RESULTS) -> None:
     """Show one run: its whole record as JSON."""
-    from harness.store import Store
+    from harness.storage.store import Store
 
     say(Store(results).match(run)[1].model_dump_json(by_alias=True, indent=1))

@@ -17,9 +17,9 @@ def check(
 
     Exit code 1 if there is a finding. What could not be checked here is said on stderr and is no finding.
     """
-    from harness.compare.lint import lint
-    from harness.store import Store
-    from harness.suite import read_suite
+    from harness.storage.store import Store
+    from harness.suites.lint import lint
+    from harness.suites.suite import read_suite
 
     verdict = lint(read_suite(file), list(Store(results).records()))
     for finding in verdict.findings:

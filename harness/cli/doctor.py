@@ -15,7 +15,7 @@ def doctor() -> None:
 def _findings() -> list[tuple[str, bool, str]]:
     import torch
 
-    from harness.assets import cache_folder
+    from harness.fetching.assets import cache_folder
     from harness.measure.environment import package_version
     from harness.measure.hardware import cpu_model, detect_precision
 
@@ -64,7 +64,7 @@ def _quantized_linear(bits: int) -> tuple[bool, str]:
 
 
 def _hub() -> tuple[bool, str]:
-    from harness.hub import hub_problem
+    from harness.fetching.hub import hub_problem
 
     problem = hub_problem()
     return problem is None, problem or "reachable"
@@ -78,8 +78,8 @@ def _folder(variable: str) -> tuple[bool, str]:
 
 
 def _assets() -> tuple[bool, str]:
-    from harness.assets import is_cached
     from harness.cli.fetch import package_assets
+    from harness.fetching.assets import is_cached
 
     here = [name for name, asset in package_assets().items() if is_cached(asset.distribution, asset.version)]
     return bool(here), f"fetched: {', '.join(here) or 'none'}; `fetch` lists all"

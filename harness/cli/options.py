@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.cli.usage import one_of
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 
 
 def path(text: str | Path) -> Path:

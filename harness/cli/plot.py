@@ -12,9 +12,8 @@ from harness.cli.table import split_names
 from harness.cli.usage import Commands, one_of
 
 if TYPE_CHECKING:
-    from harness.compare.cells import Comparison
-    from harness.compare.panels import Label
-    from harness.compare.predictions import Read
+    from harness.cells.cells import Comparison, Label
+    from harness.storage.predictions import Read
 
 plot = typer.Typer(cls=Commands, help="Draw figures of the finished runs.", no_args_is_help=True)
 
@@ -40,10 +39,10 @@ def pareto(
     out: Out = Path("pareto.png"),
 ) -> None:
     """Quality against a cost: intervals over seeds, the Pareto front, and the probability of being on it."""
-    from harness.compare.panels import pareto_panel
-    from harness.compare.plots import pareto_figure, save
-    from harness.compare.scores import Measure
-    from harness.errors import SpecError
+    from harness.cells.scores import Measure
+    from harness.core.errors import SpecError
+    from harness.figures.drawing import pareto_figure, save
+    from harness.figures.panels import pareto_panel
 
     label, comparisons, read = _comparisons(results, where, compare, split, mixed)
     panels = [pareto_panel(comparison, label, Measure(metric, split), cost, read) for comparison in comparisons]
@@ -66,9 +65,9 @@ def curves(
     out: Out = Path("curves.png"),
 ) -> None:
     """Learning curves: mean over seeds in its 95 % interval."""
-    from harness.compare.panels import curve_panel
-    from harness.compare.plots import curve_figure, save
-    from harness.errors import SpecError
+    from harness.core.errors import SpecError
+    from harness.figures.drawing import curve_figure, save
+    from harness.figures.panels import curve_panel
 
     label, comparisons, _ = _comparisons(results, where, compare, "validation", mixed)
     panels = [curve_panel(comparison, label, y, x) for comparison in comparisons]
@@ -92,9 +91,9 @@ def critical_difference(
     out: Out = Path("critical-difference.png"),
 ) -> None:
     """Average ranks over tasks (and bases, and precisions), with Friedman's and Nemenyi's tests."""
-    from harness.compare.panels import rank_panel
-    from harness.compare.plots import critical_difference_figure, save
-    from harness.compare.scores import Measure
+    from harness.cells.scores import Measure
+    from harness.figures.drawing import critical_difference_figure, save
+    from harness.figures.panels import rank_panel
 
     label, comparisons, _ = _comparisons(results, where, compare, split, mixed)
     save(critical_difference_figure(*rank_panel(comparisons, label, Measure(metric, split))), out)
@@ -105,11 +104,10 @@ def _comparisons(
     results: Path, where: list[str] | None, compare: str, split: Split, mixed: bool
 ) -> "tuple[Label, list[Comparison], Read]":
     """How cells are called, and the comparisons of the selected records, refused if they mix unlike runs."""
-    from harness.compare.cells import Layout, check_fields, find_all_mixed, group, parse_where, select
-    from harness.compare.panels import label_of
-    from harness.compare.predictions import reader
-    from harness.compare.tuning import labelled_records
-    from harness.store import Store
+    from harness.cells.cells import Layout, check_fields, find_all_mixed, group, label_of, parse_where, select
+    from harness.cells.tuning import labelled_records
+    from harness.storage.predictions import reader
+    from harness.storage.store import Store
 
     store = Store(results)
     records = select(labelled_records(store), parse_where(where or []))

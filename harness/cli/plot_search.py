@@ -20,9 +20,9 @@ def budget(
 
     The band is one standard deviation of the best of k trials (Dodge et al. 2019).
     """
-    from harness.compare.budget import budget_panels
-    from harness.compare.plots import curve_figure, save
-    from harness.errors import SpecError
+    from harness.core.errors import SpecError
+    from harness.figures.budget import budget_panels
+    from harness.figures.drawing import curve_figure, save
     from harness.search.record import find_studies
 
     panels = budget_panels(find_studies(results, studies or []))
@@ -40,7 +40,7 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder of the figures.", parser=path)] = Path("."),
 ) -> None:
     """Optuna's figures of one study: history, importances of the parameters, slices."""
-    from harness.search.figures import draw_study
+    from harness.figures.optuna_figures import draw_study
 
     for figure in draw_study(name, storage, results, out):
         say(figure)

@@ -17,11 +17,11 @@ def report(
     out: Annotated[Path, typer.Option(help="File to write.", parser=path)] = Path("report.html"),
 ) -> None:
     """Write all runs into one page: sortable tables, figures, every run's spec and curve; opens without a network."""
-    from harness.compare.cells import parse_where, select
-    from harness.compare.predictions import reader
-    from harness.compare.report import make_report
-    from harness.errors import SpecError
-    from harness.store import Store
+    from harness.cells.cells import parse_where, select
+    from harness.core.errors import SpecError
+    from harness.storage.predictions import reader
+    from harness.storage.store import Store
+    from harness.tables.report import make_report
 
     store = Store(results)
     records = select(store.records(), parse_where(where or []))

@@ -9,8 +9,8 @@ from harness.cli.console import note, say, say_table
 from harness.cli.options import RESULTS, Results
 
 if TYPE_CHECKING:
-    from harness.record import Record
-    from harness.spec import RunSpec
+    from harness.runs.resolve import Resolved
+    from harness.storage.record import Record
 
 
 def run(
@@ -27,8 +27,8 @@ def run(
     results: Results = RESULTS,
 ) -> None:
     """Adapt a base to a task with a method; print the result and where it is."""
-    from harness.identity import resolve  # a wrong name is told before torch is imported
-    from harness.spec import merge, parse_overrides, parse_spec
+    from harness.core.spec import merge, parse_overrides, parse_spec
+    from harness.runs.resolve import resolve  # a wrong name is told before torch is imported
 
     named = {
         "method": {"name": method},
@@ -36,28 +36,28 @@ def run(
         "base": {"name": base, "quantization": quantization},
         "seed": seed,
     }
-    spec = resolve(parse_spec(merge(named, parse_overrides(set_ or []))))
+    resolved = resolve(parse_spec(merge(named, parse_overrides(set_ or []))))
 
     if dry_run:
-        _print_forecast(spec)
+        _print_forecast(resolved)
         return
 
-    from harness.plan import RETRIED
-    from harness.run import run as run_spec
+    from harness.runs.run import run as run_spec
+    from harness.storage.record import RETRIED
 
-    record = run_spec(spec, results, force=force)
+    record = run_spec(resolved, results, force=force)
     print_record(record, results)
     if record.status in RETRIED:
         raise typer.Exit(1)
 
 
-def _print_forecast(spec: "RunSpec") -> None:
+def _print_forecast(run: "Resolved") -> None:
     """What the run would be and need, on stdout."""
-    from harness.forecast import forecast
+    from harness.runs.forecast import forecast
 
-    needed = forecast(spec)
+    needed = forecast(run)
     if needed is None:
-        say(f"{spec.method.name} trains nothing")
+        say(f"{run.spec.method.name} trains nothing")
         return
     say(f"{needed.n_steps:,} steps; largest batch {needed.n_rows} x {needed.n_tokens} tokens")
     say(

@@ -38,8 +38,8 @@ def search(
 
     The same command goes on with an interrupted study, or with a finished one when its budget is larger.
     """
+    from harness.core.spec import merge, parse_overrides, parse_spec
     from harness.search.spec import parse_search
-    from harness.spec import merge, parse_overrides, parse_spec
 
     named = {"method": {"name": method}, "task": {"name": task}, "base": {"name": base, "quantization": quantization}}
     spec = parse_spec(merge(named, parse_overrides(set_ or [])))

@@ -16,11 +16,11 @@ from harness.cli.options import RESULTS, Results, path
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from harness.plan import Costs, PlannedCell, State
-    from harness.record import Record
-    from harness.store import Store
-    from harness.suite import Cell, Suite
-    from harness.workers import Job
+    from harness.executors.local import Job
+    from harness.storage.record import Record
+    from harness.storage.store import Store
+    from harness.suites.plan import Costs, PlannedCell, State
+    from harness.suites.suite import Cell, Suite
 
 
 def suite(
@@ -40,10 +40,10 @@ def suite(
     which is the cores divided by the workers and stands in its record.
     """
     from harness.data import keep_examples
-    from harness.plan import Costs, plan
-    from harness.store import Store
-    from harness.suite import expand, read_suite
-    from harness.workers import Job
+    from harness.executors.local import Job
+    from harness.storage.store import Store
+    from harness.suites.plan import Costs, plan
+    from harness.suites.suite import expand, read_suite
 
     keep_examples()  # the plan needs the fingerprint of every seed's
     store, asked = Store(results), read_suite(file)
@@ -62,12 +62,12 @@ def suite(
 
 def _winners(asked: "Suite", defaults: list["Cell"], results: Path, workers: int, dry_run: bool) -> list["Cell"]:
     """Search what is not searched yet; the winners' cells, without those that the defaults have."""
-    from harness.search.tune import find_study, searchable, tune, tuned_cells
-    from harness.suite import expand_studies
+    from harness.suites.suite import expand_studies
+    from harness.suites.tune import find_study, searchable, tune, tuned_cells
 
     assert asked.search
     studies = searchable(expand_studies(asked))
-    n_done = sum(find_study(cell.spec, asked.search, results) is not None for cell in studies)
+    n_done = sum(find_study(cell, asked.search, results) is not None for cell in studies)
     if dry_run:
         say(f"search: {len(studies)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")
     else:
@@ -80,7 +80,7 @@ def _winners(asked: "Suite", defaults: list["Cell"], results: Path, workers: int
 
 def _run(jobs: list["Job"], results: Path, workers: int) -> None:
     """Run the jobs with progress on stderr: live on a terminal, else one line for each that ends."""
-    from harness.workers import run_jobs
+    from harness.executors.local import run_jobs
 
     statuses: Counter[str] = Counter()
     n_running = 0

@@ -43,13 +43,13 @@ def table(
     format: Annotated[Format, typer.Option(help="Text format.", **one_of("--format", Format))] = "md",
 ) -> None:
     """Compare the finished runs: mean ± interval over seeds, bold what may be the best with 95 % confidence."""
-    from harness.compare.cells import make_layout, parse_where, select
-    from harness.compare.predictions import reader
-    from harness.compare.render import RENDERERS
-    from harness.compare.scores import Measure
-    from harness.compare.table import make_table
-    from harness.compare.tuning import labelled_records
-    from harness.store import Store
+    from harness.cells.cells import make_layout, parse_where, select
+    from harness.cells.scores import Measure
+    from harness.cells.tuning import labelled_records
+    from harness.storage.predictions import reader
+    from harness.storage.store import Store
+    from harness.tables.render import RENDERERS
+    from harness.tables.table import make_table
 
     store = Store(results)
     records = select(labelled_records(store), parse_where(where or []))

@@ -16,7 +16,7 @@ def export(
     results: Results = RESULTS,
 ) -> None:
     """Write the adapter of a run, in PEFT's own format for peft methods, or a merged plain checkpoint."""
-    from harness.export import export_run
+    from harness.runs.export import export_run
 
     say(export_run(run, to, results, merge=merge))
 
@@ -31,7 +31,7 @@ def predict(
     """Answer texts with the adapted model of a run; one JSON line per text."""
     import json
 
-    from harness.export import predict_texts
+    from harness.runs.export import predict_texts
 
     for answer in predict_texts(run, text, results):
         say(json.dumps(answer, ensure_ascii=False))

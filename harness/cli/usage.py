@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from harness.cli.console import one_line
-from harness.errors import nearest, unknown
+from harness.core.errors import nearest, unknown
 
 click_errors: Any = sys.modules[typer.BadParameter.__module__]
 """The exceptions of the click that typer uses: click's own, or those of the copy inside newer ones."""

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
-from harness.errors import SpecError
-from harness.record import DataInfo
-from harness.spec import TaskSpec
+from harness.core.errors import SpecError
+from harness.core.spec import TaskSpec
+from harness.storage.record import DataInfo
 from harness.task import Example, Found, Splits, Task
 
 
@@ -42,7 +41,7 @@ def scaled(task: Task, train: Sequence[Example]) -> Task:
     if task.own is None or task.kind != "regression":
         return task
     targets = [example.target for example in train if isinstance(example.target, float)]
-    return replace(task, value_range=(min(targets), max(targets)))
+    return task.model_copy(update={"value_range": (min(targets), max(targets))})
 
 
 Whole = tuple[str, Splits, Literal["official", "carved"], int, dict[str, int]]

@@ -7,8 +7,8 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from harness import template
-from harness.errors import SourceError, SpecError, nearest
+from harness.core import template
+from harness.core.errors import SourceError, SpecError, nearest
 from harness.task import Example, Rows, Target, Task
 
 

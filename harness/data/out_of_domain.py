@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness import registry
+from harness.core.spec import TaskSpec
 from harness.data.examples import fields_of
 from harness.data.leakage import overlap
-from harness.record import DataInfo
-from harness.spec import TaskSpec
+from harness.data.tasks import find_task
+from harness.storage.record import DataInfo
 from harness.task import Example, Task
 
 
@@ -38,7 +38,7 @@ def read(task: Task, spec: TaskSpec, seed: int) -> Iterator[OutOfDomain]:
     from harness import data
 
     for name in task.also_test:
-        other = registry.task(name)
+        other = find_task(name)
         splits, info = data.load(other, TaskSpec(name=name, test_limit=spec.test_limit), seed)
         yield OutOfDomain(name, [_renamed(task, other, example) for example in splits.test], info)
 

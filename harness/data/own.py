@@ -1,23 +1,23 @@
 """A user's own file as a task: a CSV, TSV, JSON lines or parquet file, described by settings or by a TOML file."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from os.path import expanduser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from harness import template
+from harness.core import template
+from harness.core.errors import SpecError, nearest
+from harness.core.info import TaskKind
+from harness.core.spec import digest
+from harness.core.toml import read_toml
 from harness.data.own_fields import PLURAL, OwnTask, check_labels, parse
 from harness.data.own_rows import read_examples
 from harness.data.tables import Table, read
-from harness.errors import SpecError, nearest
-from harness.spec import digest
-from harness.task import Kind, Task, declaration
-from harness.toml import read_toml
+from harness.task import Task, declaration
 
-DEFAULT_METRICS: dict[Kind, tuple[str, ...]] = {
+DEFAULT_METRICS: dict[TaskKind, tuple[str, ...]] = {
     "classification": ("accuracy", "macro_f1"),
     "multiple_choice": ("accuracy",),
     "regression": ("spearman", "pearson"),
@@ -134,7 +134,7 @@ def _read(name: str, own: OwnTask, paths: tuple[tuple[str, Path], ...], states: 
         stop=_stop(own, targets),
     )
     # What the settings and the file say decides the result, so it is part of run_id.
-    return replace(task, version=int(digest(declaration(task)), 16))
+    return task.model_copy(update={"version": int(digest(declaration(task)), 16)})
 
 
 def _stop(own: OwnTask, targets: Sequence[Any]) -> tuple[str, ...]:

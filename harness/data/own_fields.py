@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import template
-from harness.errors import SpecError, unknown
-from harness.metrics import METRICS
-from harness.spec import describe
-from harness.task import Kind
+from harness.core import template
+from harness.core.errors import SpecError, unknown
+from harness.core.info import TaskKind
+from harness.core.spec import describe
+from harness.metrics.metrics import METRICS
 
 PLURAL = ("text", "choices", "labels", "templates", "verbalizers", "descriptions", "metrics", "stop")
 """Fields that have several values."""
@@ -21,7 +21,7 @@ class OwnTask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Kind = Field("classification", description="What an answer is.")
+    kind: TaskKind = Field("classification", description="What an answer is.")
     text: tuple[str, ...] = Field(min_length=1, max_length=2, description="Columns to read: one, or two for a pair.")
     target: str = Field(description="Column of the answer.")
     choices: tuple[str, ...] = Field((), description="multiple_choice: columns of the choices, or one with lists.")
@@ -79,7 +79,7 @@ def _as_tuple(field: str, value: Any) -> Any:
     return (value,) if field in PLURAL and isinstance(value, str) else value
 
 
-ONLY_OF: dict[str, tuple[Kind, ...]] = {
+ONLY_OF: dict[str, tuple[TaskKind, ...]] = {
     "choices": ("multiple_choice",),
     "labels": ("classification", "token_classification"),
     "verbalizers": ("classification",),

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.core.errors import SourceError, SpecError, nearest
 from harness.data.choices import choices_of, count_from_one, index_of, right_choice
 from harness.data.examples import is_missing, number_of, text_of, without_blanks
 from harness.data.own_fields import OwnTask
 from harness.data.tables import Cells, Table
-from harness.errors import SourceError, SpecError, nearest
 from harness.task import Example, Found
 
 EXACT = 2**53

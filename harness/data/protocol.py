@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from harness.errors import SourceError, SpecError
-from harness.seeds import derive
-from harness.spec import TaskSpec
+from harness.core.errors import SourceError, SpecError
+from harness.core.seeds import derive
+from harness.core.spec import TaskSpec
 from harness.task import Example, Splits, Task
 
 CARVED_VALIDATION = (0.1, 1000)

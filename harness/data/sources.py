@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import assets, registry
-from harness.errors import SourceError
-from harness.hub import hub_problem
-from harness.task import Hub, Rows, Task
+from harness.core.errors import SourceError
+from harness.data.tasks import find_task
+from harness.fetching import assets
+from harness.fetching.hub import hub_problem
+from harness.task import TASKS, Hub, Rows, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +45,7 @@ def read(task: Task, path: str | None = None) -> Source:
             return source(task)
         except Unavailable as reason:
             tried.append(f"{name}: {reason}")
-    offline = [name for name in registry.task_names() if registry.task(name).asset]
+    offline = [name for name in TASKS.names() if find_task(name).asset]
     raise SourceError(
         f"no source has the examples of {task.name}; tried in this order:\n  "
         + "\n  ".join(tried)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import SourceError, SpecError
+from harness.core.errors import SourceError, SpecError
 
 Cells = dict[str, Any]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from harness.bases.heads import is_of_head
-from harness.record import Params
+from harness.storage.record import Params
 
 
 def count(parameter: Tensor) -> int:

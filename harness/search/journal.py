@@ -12,8 +12,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import get_lock_file
 from optuna.storages.journal._storage import JournalOperation
 
-from harness.errors import HarnessWarning, SpecError, StorageError
-from harness.files import one_line
+from harness.core.errors import HarnessWarning, SpecError, StorageError
+from harness.storage.files import one_line
 
 BLOCK = 4096
 """Bytes read at a time when the last line break is looked for."""

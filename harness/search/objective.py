@@ -11,12 +11,12 @@ from optuna.exceptions import TrialPruned
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from harness.errors import SpecError
-from harness.record import Record
+from harness.core.errors import SpecError
 from harness.search.plan import Plan, RunTrial
 from harness.search.record import with_params
 from harness.search.space import suggest
 from harness.search.spec import Objective
+from harness.storage.record import Record
 
 OUTCOME = "outcome"
 """User attribute of a finished trial: its runs, steps, seconds and the reason of a failure.

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness import identity, registry
-from harness.record import Record
+from harness.core.space import Space
+from harness.core.spec import RunSpec, digest
+from harness.runs.identity import identify
+from harness.runs.resolve import Resolved, resolve
 from harness.search.space import Params, default_params, search_space
 from harness.search.spec import SearchSpec
-from harness.space import Space
-from harness.spec import RunSpec, digest
+from harness.storage.record import Record
 
 OnValidation = Callable[[int, dict[str, float]], None]
 RunTrial = Callable[[RunSpec, OnValidation], Record]
@@ -20,11 +21,20 @@ RunTrial = Callable[[RunSpec, OnValidation], Record]
 class Plan:
     """The resolved cell and what varies of it; the same plan has the same name, so a command goes on with it."""
 
-    spec: RunSpec
+    run: Resolved
     search: SearchSpec
     space: Space
     default: Params
-    metric: str
+
+    @property
+    def spec(self) -> RunSpec:
+        """The resolved spec."""
+        return self.run.spec
+
+    @property
+    def metric(self) -> str:
+        """The task's primary metric."""
+        return self.run.task.metrics[0]
 
     @cached_property
     def name(self) -> str:
@@ -38,7 +48,7 @@ class Plan:
         """
         spec = self.spec
         decisive = {
-            "runs": [identity.identify(spec.model_copy(update={"seed": seed})) for seed in self.search.seeds],
+            "runs": [identify(self.run.seeded(seed)) for seed in self.search.seeds],
             "metric": self.metric,
             "search": self.search.model_dump(mode="json", exclude={"trials", "budget_seconds"}),
             "space": {name: repr(range_) for name, range_ in self.space.items()},
@@ -56,6 +66,6 @@ def _word(name: str) -> str:
 
 def make_plan(spec: RunSpec, search: SearchSpec, space: Space | None = None) -> Plan:
     """The plan of a cell's study: what the spec sets is held fixed, the rest of the space is searched."""
-    space = search_space(spec) if space is None else space
-    metric = registry.task(spec.task.name).metrics[0]
-    return Plan(identity.resolve(spec), search, space, default_params(spec, space), metric)
+    run = resolve(spec)
+    space = search_space(spec, run.method) if space is None else space
+    return Plan(run, search, space, default_params(run.method, space))

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from harness import registry
-from harness.errors import HarnessError, HarnessWarning, unknown
-from harness.files import one_line
-from harness.record import Part
+from harness.core.errors import HarnessError, HarnessWarning, unknown
+from harness.core.spec import RunSpec, merge, parse_spec
+from harness.method import make_method
 from harness.search.spec import Objective, SearchSpec
-from harness.spec import RunSpec, merge, parse_spec
+from harness.storage.files import one_line
+from harness.storage.record import Part
 
 TrialStatus = Literal["complete", "pruned", "failed"]
 
@@ -137,7 +137,7 @@ def with_params(spec: RunSpec, params: dict[str, Any]) -> RunSpec:
         section, _, field = name.partition(".")
         data = merge(data, {section: {field: value}})
     changed = parse_spec(data)
-    settings = registry.make_method(changed.method).model_dump(mode="json")
+    settings = make_method(changed.method).model_dump(mode="json")
     return changed.updated(method=settings)
 
 

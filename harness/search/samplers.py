@@ -13,11 +13,11 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.compare.extras import need
+from harness.core.seeds import derive
+from harness.core.space import Space
+from harness.libraries.extras import need
 from harness.search.space import Params, grid
 from harness.search.spec import Pruner, Sampler
-from harness.seeds import derive
-from harness.space import Space
 
 
 class PerTrialSampler(BaseSampler):

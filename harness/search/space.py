@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import registry
-from harness.space import Choice, Range, Space
-from harness.spec import RunSpec
+from harness.core.space import Choice, Range, Space
+from harness.core.spec import RunSpec
+from harness.method import Method
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -21,13 +21,12 @@ GRID_POINTS = 5
 """Values of a range without a step in a grid: odd, so that the centre is one of them."""
 
 
-def search_space(spec: RunSpec) -> Space:
+def search_space(spec: RunSpec, method: Method) -> Space:
     """What may vary: the method's own space and the learning rate, without what the spec already sets.
 
     The names are those of ``--set``: ``method.rank``, ``training.learning_rate``. The spaces of methods are flat (no
     range depends on another choice), so the samplers may treat them jointly.
     """
-    method = registry.make_method(spec.method)
     space: Space = {f"method.{name}": range_ for name, range_ in method.space().items()}
     if method.trains:
         centre = method.learning_rate
@@ -39,9 +38,8 @@ def search_space(spec: RunSpec) -> Space:
     return {name: range_ for name, range_ in space.items() if name not in given}
 
 
-def default_params(spec: RunSpec, space: Space) -> Params:
+def default_params(method: Method, space: Space) -> Params:
     """The published value of everything in the space."""
-    method = registry.make_method(spec.method)
     published = {f"method.{name}": value for name, value in method.model_dump().items()}
     if method.trains:
         published["training.learning_rate"] = method.learning_rate

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from harness.errors import SpecError
-from harness.spec import Section, describe
+from harness.core.errors import SpecError
+from harness.core.spec import Section, describe
 
 Sampler = Literal["tpe", "random", "qmc", "gp", "cmaes", "grid"]
 Pruner = Literal["none", "median", "hyperband", "wilcoxon"]

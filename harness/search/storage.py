@@ -26,7 +26,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
-from harness.errors import HarnessError, SpecError
+from harness.core.errors import HarnessError, SpecError
 from harness.search.journal import open_journal
 from harness.search.url import masked, without_secrets
 

@@ -11,17 +11,17 @@ from optuna.exceptions import ExperimentalWarning, TrialPruned
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from harness.errors import HarnessWarning, StorageError
-from harness.files import write_json
-from harness.record import Record
+from harness.core.errors import HarnessWarning, StorageError
+from harness.core.space import Space
+from harness.core.spec import RunSpec
 from harness.search.objective import OUTCOME, evaluate, is_failed
 from harness.search.plan import OnValidation, Plan, RunTrial, make_plan
 from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials, find_studies
 from harness.search.samplers import first_number, make_pruner, make_sampler, max_trials
 from harness.search.spec import SearchSpec
 from harness.search.storage import STARTED, SharedStorage, open_storage
-from harness.space import Space
-from harness.spec import RunSpec
+from harness.storage.files import write_json
+from harness.storage.record import Record
 
 POLL_SECONDS = 0.2
 """Pause of a process that waits for the others' last trials."""
@@ -49,7 +49,7 @@ def search_cell(
         results: Folder of runs and studies.
         storage: Database URL to share the study between machines; default: a journal file in ``results/studies``.
         space: Instead of the method's own space and the learning rate.
-        run_trial: What runs a spec; default: ``harness.run``.
+        run_trial: What runs a spec; default: ``harness.runs.run``.
 
     Raises:
         SpecError: wrong input, an unusable storage, or a cell that is skipped, with its reason.
@@ -105,7 +105,7 @@ def _tell_of_others(plan: Plan, results: Path) -> None:
 def _run_into(results: Path) -> RunTrial:
     def run_trial(spec: RunSpec, on_validation: OnValidation) -> Record:
         # Imports torch, which a finished study has no use for.
-        from harness.run import run
+        from harness.runs.run import run
 
         return run(spec, results, on_validation=on_validation)
 

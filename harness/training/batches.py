@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from harness.seeds import derive
-from harness.spec import RunSpec
+from harness.core.seeds import derive
+from harness.core.spec import RunSpec
 
 POOL = 32
 """Batches drawn at random into one pool, within which examples are sorted by length.

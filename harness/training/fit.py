@@ -13,11 +13,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
-from harness.checkpoint import trainable
-from harness.evaluation.formulation import Formulation, Row
+from harness.core.spec import TrainingSpec
+from harness.formulations.formulation import Formulation, Row
 from harness.measure.hardware import autocast
 from harness.method import Method
-from harness.spec import TrainingSpec
+from harness.storage.checkpoint import trainable
 from harness.training.batches import batches
 
 Validate = Callable[[nn.Module], dict[str, float]]

@@ -6,7 +6,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from harness.bases.heads import is_of_head
-from harness.checkpoint import trainable
+from harness.storage.checkpoint import trainable
 
 
 class Unreached(Exception):

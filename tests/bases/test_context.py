@@ -3,22 +3,20 @@
 import pytest
 import torch
 
-from harness import identity, registry
-from harness.adapted import adapt, load_base
-from harness.errors import Unsupported
-from harness.spec import RunSpec, parse_spec
+from harness.core.errors import Unsupported
+from harness.core.spec import RunSpec, parse_spec
 from tests.bases.conftest import Saved
+from tests.ready import ready
 
 
 def spec_of(saved: Saved, name: str, method: str = "full", **settings: int) -> RunSpec:
     base = {"name": str(saved(name)), "max_length": 4096}
     spec = parse_spec({"base": base, "task": {"name": "sst2"}, "method": {"name": method, **settings}})
-    return identity.resolve(spec.updated(formulation="head"))
+    return spec.updated(formulation="head")
 
 
 def usable(spec: RunSpec) -> tuple[int, torch.nn.Module]:
-    task, method = registry.task("sst2"), registry.make_method(spec.method)
-    adapted = adapt(spec, task, method, load_base(spec, task, method), total_steps=10)
+    adapted = ready(spec, steps=10)
     adapted.formulation.tokenizer.model_max_length = 1 << 30
     return adapted.formulation.max_length, adapted.model
 

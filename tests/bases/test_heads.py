@@ -7,18 +7,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import identity, registry
-from harness.adapted import Adapted, adapt, load_base
 from harness.bases.heads import is_of_head
 from harness.bases.load import load
-from harness.errors import SourceError, Unsupported
+from harness.core.errors import SourceError, Unsupported
+from harness.core.spec import BaseSpec, parse_spec
 from harness.measure.parameters import measure_params
-from harness.spec import BaseSpec, parse_spec
+from harness.method import METHODS
+from harness.runs.adapted import Adapted, adapt, load_base
+from harness.runs.resolve import resolve
 from tests.architectures import ARCHITECTURES, save_architecture
 from tests.bases.conftest import Saved
 
 WRAPPED = re.compile(r"^base_model\.(model\.)?|modules_to_save\.default\.")
-METHODS = [name for name in registry.method_names() if registry.method_class(name).trains]
+METHODS = [name for name in METHODS.names() if METHODS.find(name).trains]
 HEADS = {
     "bert": {"bert.pooler.dense": 1056, "classifier": 66},
     "bert_cls2": {"classifier": 66},
@@ -43,12 +44,11 @@ HEADS = {
 def adapted(folder: Path, method: str, seed: int = 0) -> Adapted | None:
     """A base with a head for two labels, adapted; None where the method is skipped."""
     spec = parse_spec({"base": {"name": str(folder)}, "task": {"name": "sst2"}, "method": {"name": method}})
-    spec = identity.resolve(spec.updated(formulation="head", seed=seed))
-    if identity.skip_reason(spec):
+    run = resolve(spec.updated(formulation="head", seed=seed))
+    if run.skip_reason():
         return None
-    task, made = registry.task("sst2"), registry.make_method(spec.method)
     try:
-        return adapt(spec, task, made, load_base(spec, task, made), total_steps=10)
+        return adapt(run, load_base(run), total_steps=10)
     except Unsupported:
         return None
 

@@ -8,10 +8,10 @@ from torch import nn
 
 from harness.bases.anatomy import is_linear, stacks
 from harness.bases.load import load
-from harness.errors import SourceError, Unsupported
+from harness.core.errors import SourceError, Unsupported
+from harness.core.spec import BaseSpec, Quantization
 from harness.method import Context, TaskInfo
 from harness.methods.last_layers import LastLayers
-from harness.spec import BaseSpec, Quantization
 from tests.architectures import save_architecture
 from tests.bases.conftest import Saved
 

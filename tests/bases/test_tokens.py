@@ -6,7 +6,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from harness.bases.tokens import load_tokenizer, unknown_share
-from harness.errors import Unsupported
+from harness.core.errors import Unsupported
 from tests.snapshots import tokenizer
 
 

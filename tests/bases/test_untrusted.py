@@ -13,8 +13,8 @@ import torch
 
 from harness.bases.info import base_info
 from harness.bases.load import load
-from harness.errors import SourceError
-from harness.spec import BaseSpec
+from harness.core.errors import SourceError
+from harness.core.spec import BaseSpec
 
 Edit = Callable[..., Path]
 

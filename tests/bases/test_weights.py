@@ -8,14 +8,15 @@ import pytest
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
-from harness import identity
 from harness.bases.info import SNAPSHOT_FILES
 from harness.bases.weights import weights_of
-from harness.compare.cells import find_all_mixed, group, make_layout
-from harness.errors import SourceError, SpecError
-from harness.export import export_run, load_run, predict_texts
-from harness.run import run
-from harness.spec import RunSpec
+from harness.cells.cells import find_all_mixed, group, make_layout
+from harness.core.errors import SourceError, SpecError
+from harness.core.spec import RunSpec
+from harness.runs import identity
+from harness.runs.export import export_run, load_run, predict_texts
+from harness.runs.resolve import resolve
+from harness.runs.run import run
 from tests.conftest import MakeSpec
 
 
@@ -55,7 +56,7 @@ def test_replaced_weights_are_another_run(spec: RunSpec, tmp_path: Path) -> None
     assert first.weights == weights_of(spec.base.name)
     assert run(spec, tmp_path).finished_at == first.finished_at
     replace_weights(spec)
-    assert identity.identify(identity.resolve(spec)) != first.run_id
+    assert identity.identify(resolve(spec)) != first.run_id
     with pytest.raises(SourceError, match="has other weights"):
         predict_texts(first.run_id, ["a good film"], tmp_path)
     other = run(spec.updated(seed=1), tmp_path)

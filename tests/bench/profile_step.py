@@ -16,17 +16,19 @@ from rich.console import Console
 from torch import nn
 from torch.nn.functional import linear
 
-from harness import data, registry
-from harness.adapted import Adapted, adapt, load_base
+from harness import data
 from harness.bases.anatomy import blocks, is_linear
-from harness.checkpoint import trainable
-from harness.evaluation.formulation import Batch, Row
-from harness.identity import resolve
-from harness.measure.allocator import keep_large_buffers
-from harness.spec import RunSpec, parse_spec
+from harness.core.spec import RunSpec, parse_spec
+from harness.data.tasks import find_task
+from harness.formulations.formulation import Batch, Row
+from harness.runs.adapted import Adapted
+from harness.runs.resolve import resolve
+from harness.speed.allocator import keep_large_buffers
+from harness.storage.checkpoint import trainable
 from harness.training.batches import epoch_batches
 from harness.training.low_rank import LowRankLinear
 from tests.bench.contestants import sentences
+from tests.ready import ready
 
 N_BATCHES, TURNS = 12, 3
 
@@ -34,13 +36,12 @@ N_BATCHES, TURNS = 12, 3
 def spec() -> RunSpec:
     """LoRA with its defaults, 2,000 sentences."""
     task = {"name": sentences(), "train_limit": 2000, "validation_limit": 32, "test_limit": 32}
-    return resolve(parse_spec({"task": task, "method": {"name": "lora"}}))
+    return resolve(parse_spec({"task": task, "method": {"name": "lora"}})).spec
 
 
 def prepared(asked: RunSpec, variant: str) -> Adapted:
     """The adapted base: the harness's ("harness"), with peft's own layers ("peft"), or without LoRA ("frozen")."""
-    task, method = registry.task(asked.task.name), registry.make_method(asked.method)
-    adapted = adapt(asked, task, method, load_base(asked, task, method), 100)
+    adapted = ready(asked, steps=100)
     for module in adapted.model.modules():
         if variant != "harness" and isinstance(module, LowRankLinear):
             module.__class__ = LowRankLinear.__bases__[0]
@@ -116,7 +117,7 @@ def main() -> None:
     """Measure and print, as JSON."""
     keep_large_buffers()
     asked = spec()
-    task = registry.task(asked.task.name)
+    task = find_task(asked.task.name)
     train = data.load(task, asked.task, asked.seed)[0].train
     models = {variant: prepared(asked, variant) for variant in ("harness", "peft", "frozen")}
     rows = models["harness"].formulation.encode_training(train)

@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 
-from harness import data, registry
-from harness.adapted import adapt, load_base
-from harness.evaluation.likelihood import Likelihood
-from harness.evaluation.predict import predict
-from harness.identity import resolve
-from harness.measure.allocator import keep_large_buffers
-from harness.spec import parse_spec
+from harness import data
+from harness.core.spec import parse_spec
+from harness.data.tasks import find_task
+from harness.formulations.likelihood import Likelihood
+from harness.formulations.predict import predict
+from harness.runs.resolve import resolve
+from harness.speed.allocator import keep_large_buffers
 from harness.task import Example
 from tests.bench.contestants import sentences
+from tests.ready import ready
 
 BATCH_SIZES = (8, 16, 32)
 CASES = {
@@ -39,10 +40,9 @@ def _case(task_name: str | None, n_shots: int, n_test: int, short: bool) -> dict
         "task": {"name": task_name or sentences(), "test_limit": 4 if short else n_test},
         "method": {"name": "zero_shot", "n_shots": n_shots},
     }
-    spec = resolve(parse_spec(given))
-    task, method = registry.task(spec.task.name), registry.make_method(spec.method)
-    base = load_base(spec, task, method)
-    formulation = adapt(spec, task, method, base, 0).formulation
+    spec = resolve(parse_spec(given)).spec
+    adapted = ready(spec)
+    task, base, formulation = find_task(spec.task.name), adapted.base, adapted.formulation
     assert isinstance(formulation, Likelihood)
     splits = data.load(task, spec.task, spec.seed)[0]
     tested = splits.test

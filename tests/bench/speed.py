@@ -22,9 +22,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from harness.identity import resolve
+from harness.core.spec import RunSpec, parse_spec
 from harness.measure.hardware import cpu_model, detect_precision
-from harness.spec import RunSpec, parse_spec
+from harness.runs.resolve import resolve
 from tests.bench.contestants import VERSIONS, Measures, race, sentences
 from tests.bench.many_runs import many_runs
 from tests.bench.scoring import scoring
@@ -61,7 +61,7 @@ def spec_of(method: str, seed: int, size: Size) -> RunSpec:
         "test_limit": size.n_test,
     }
     training = {"epochs": EPOCHS[method]}
-    return resolve(parse_spec({"task": task, "method": {"name": method}, "training": training, "seed": seed}))
+    return resolve(parse_spec({"task": task, "method": {"name": method}, "training": training, "seed": seed})).spec
 
 
 def turns(method: str, size: Size) -> Iterator[dict[str, Measures]]:

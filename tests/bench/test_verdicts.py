@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.compare.power import is_dropped
+from harness.suites.power import is_dropped
 from tests.bench.verdicts import NOISE, Setting, bold_error, difference_error, is_different, power
 
 N_TABLES = 500

@@ -27,10 +27,11 @@ from transformers import (
     TrainingArguments,
 )
 
-from harness import data, registry
+from harness import data
 from harness.bases.info import snapshot
-from harness.evaluation.metrics import metric
-from harness.spec import RunSpec, parse_spec
+from harness.core.spec import RunSpec, parse_spec
+from harness.data.tasks import find_task
+from harness.formulations.metrics import metric
 from harness.task import Example
 
 
@@ -103,7 +104,7 @@ def tokenized(tokenizer: Any, examples: list[Example], columns: tuple[str, ...])
 
 def main(spec: RunSpec, version: str) -> dict[str, float]:
     """Train, test, measure."""
-    task = registry.task(spec.task.name)
+    task = find_task(spec.task.name)
     splits, _ = data.load(task, spec.task, spec.seed)
     folder = snapshot(spec.base.name)
     torch.manual_seed(spec.seed)

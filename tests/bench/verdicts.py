@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from harness.compare.difference import SeedVariance, Uncertainty, larger_variance, pool_seed_variance
-from harness.compare.power import SHARED_DISAGREEMENT, draw_scores, is_dropped
-from harness.compare.statistics import LEVEL, Floats, holm
+from harness.statistics.difference import SeedVariance, Uncertainty, larger_variance, pool_seed_variance
+from harness.statistics.intervals import LEVEL, Floats, holm
+from harness.suites.power import SHARED_DISAGREEMENT, draw_scores, is_dropped
 
 OUT = Path("results/tables/verdicts.md")
 SEED_DEVIATION, N_EXAMPLES, POINTS = 0.004, 872, (0.01, 0.02, 0.03)

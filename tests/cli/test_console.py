@@ -11,9 +11,9 @@ import pytest
 from harness.cli.console import one_line, printable, say_table
 from harness.cli.run import print_record
 from harness.cli.suite import _run
-from harness.record import Record
-from harness.spec import parse_spec
-from harness.store import Store
+from harness.core.spec import parse_spec
+from harness.storage.record import Record
+from harness.storage.store import Store
 
 HOSTILE = "bad [/x] [bold]b[/bold] [/INST]\n\x1b[31mred\x1b[0m \x9b2J :smile: \u202eevil"
 SHOWN = "bad [/x] [bold]b[/bold] [/INST] \\u001b[31mred\\u001b[0m \\u009b2J :smile: \\u202eevil"
@@ -85,8 +85,8 @@ def test_a_folder_with_hostile_runs_is_listed(record: Record, tmp_path: Path) ->
 def test_a_suite_goes_on_after_a_hostile_reason(
     record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from harness import workers
-    from harness.workers import Event, Job
+    from harness.executors import local as workers
+    from harness.executors.local import Event, Job
 
     job = Job(record.run_id, record.spec)
     monkeypatch.setattr(workers, "run_jobs", lambda *_: (event for event in [Event(job), Event(job, record)]))

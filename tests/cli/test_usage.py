@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from harness.cli.app import app, main
-from harness.spec import RunSpec
+from harness.core.spec import RunSpec
 
 Typed = Callable[..., tuple[int, str]]
 
@@ -159,12 +159,12 @@ def test_a_run_without_a_result_is_exit_code_1(
     typed: Typed, status: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What diverged is a result, as for a suite."""
-    import harness.run
-    from harness.record import Record
+    import harness.runs.run
+    from harness.storage.record import Record
 
     def stored(spec: RunSpec, results: Path, force: bool) -> Record:
         times = {"started_at": "2026-01-01T00:00:00+00:00", "finished_at": "2026-01-01T00:00:00+00:00"}
         return Record.model_validate({"run_id": "a" * 12, "status": status, "spec": spec, **times})
 
-    monkeypatch.setattr(harness.run, "run", stored)
+    monkeypatch.setattr(harness.runs.run, "run", stored)
     assert typed("run", "--method", "lora", "--task", "sst2", "--results", str(tmp_path))[0] == expected

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.cells import parse_where
-from harness.errors import SpecError
+from harness.cells.cells import parse_where
+from harness.core.errors import SpecError
+from harness.core.spec import parse_overrides, parse_spec
+from harness.core.toml import read_toml, read_value
 from harness.search.spec import parse_search
-from harness.spec import parse_overrides, parse_spec
-from harness.toml import read_toml, read_value
 from tests.test_cli import harness
 
 DEEP = "[" * 3000
@@ -47,7 +47,7 @@ def test_infinity_is_a_number_that_no_field_takes() -> None:
 
 
 def harness_spec(*assignments: str) -> None:
-    from harness.registry import make_method
+    from harness.method import make_method
 
     spec = parse_spec({"task": {"name": "sst2"}, **parse_overrides(["method.name=lora", *assignments])})
     make_method(spec.method)
@@ -109,7 +109,7 @@ def test_what_is_no_name_and_no_path(arguments: list[str], message: str, tmp_pat
 
 
 def test_export_takes_an_empty_folder_only(tmp_path: Path) -> None:
-    from harness.export import export_run
+    from harness.runs.export import export_run
 
     file = tmp_path / "file"
     file.touch()

@@ -9,15 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness import registry
-from harness.method import BaseKind, Method
-from harness.spec import MethodSpec, Quantization
+from harness.core.spec import MethodSpec, Quantization
+from harness.method import METHODS, BaseKind, Method, make_method
 from tests import tiny
 
 STEPS = 12
 KINDS: tuple[BaseKind, ...] = ("encoder", "decoder", "encoder_decoder")
 QUANTIZATIONS: tuple[Quantization, ...] = ("none", "8bit", "4bit")
-METHODS = registry.method_names()
+METHODS = METHODS.names()
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Cell:
 
     @property
     def method(self) -> Method:
-        return registry.make_method(MethodSpec(name=self.name))
+        return make_method(MethodSpec(name=self.name))
 
     @property
     def skipped(self) -> str | None:
@@ -74,7 +73,7 @@ def _id(cell: Cell) -> str:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_declares_itself(name: str) -> None:
-    cls = registry.method_class(name)
+    cls = METHODS.find(name)
     assert cls.__doc__
     assert "https://" in cls.source
     assert not cls.trains or 1e-6 < cls.learning_rate < 1
@@ -84,7 +83,7 @@ def test_declares_itself(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_defaults_lie_inside_the_search_space(name: str) -> None:
     """And search can vary something of every method that trains and has hyperparameters."""
-    method = registry.method_class(name)()
+    method = METHODS.find(name)()
     space = method.space()
     assert space or not (method.trains and type(method).model_fields)
     assert {field for field, values in space.items() if getattr(method, field) not in values} == set()
@@ -92,8 +91,8 @@ def test_defaults_lie_inside_the_search_space(name: str) -> None:
 
 def test_methods_import_no_torch() -> None:
     code = (
-        "import sys; from harness.registry import method_class, method_names; "
-        "[method_class(name)().space() for name in method_names()]; "
+        "import sys; from harness.method import METHODS; "
+        "[METHODS.find(name)().space() for name in METHODS.names()]; "
         "print(*{'torch', 'transformers', 'peft'} & sys.modules.keys())"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

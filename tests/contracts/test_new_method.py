@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import harness.methods
-from harness import registry
+from harness.method import METHODS
 from tests import readme, tiny
+from tests.conftest import forget
 from tests.contracts import test_methods as contracts
 
 
@@ -15,13 +16,13 @@ from tests.contracts import test_methods as contracts
 def bitfit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "bitfit.py").write_text(readme.example("methods/bitfit.py"))
     monkeypatch.setattr(harness.methods, "__path__", [*harness.methods.__path__, str(tmp_path)])
-    registry._modules.cache_clear()
+    forget(METHODS)
     yield "bitfit"
-    registry._modules.cache_clear()
+    forget(METHODS)
 
 
 def test_one_file_is_enough(bitfit: str, tmp_path: Path) -> None:
-    assert bitfit in registry.method_names()
+    assert bitfit in METHODS.names()
     contracts.test_declares_itself(bitfit)
     contracts.test_defaults_lie_inside_the_search_space(bitfit)
     for quantization in contracts.QUANTIZATIONS:

@@ -12,15 +12,16 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from harness import data, registry
+from harness import data
+from harness.core.errors import SourceError
+from harness.core.spec import TaskSpec
 from harness.data.protocol import text_hash
-from harness.errors import SourceError
-from harness.metrics import METRICS, compute, iob2_tags
-from harness.spec import TaskSpec
-from harness.task import Example, Splits, Task
+from harness.data.tasks import find_task
+from harness.metrics.metrics import METRICS, compute, iob2_tags
+from harness.task import TASKS, Example, Splits, Task
 from tests.hub_schema import Mirror, write_mirror
 
-TASKS = registry.task_names()
+TASKS = TASKS.names()
 Load = Callable[[str], Splits]
 
 
@@ -32,7 +33,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
 
 def load_from(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Splits:
     monkeypatch.setenv("HARNESS_DATA_DIR", str(root))
-    splits, info = data.load(registry.task(name), TaskSpec(name=name), seed=0)
+    splits, info = data.load(find_task(name), TaskSpec(name=name), seed=0)
     assert info.source.startswith("mirror")
     return splits
 
@@ -52,7 +53,7 @@ def test_there_are_tasks() -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_declaration(name: str) -> None:
-    task = registry.task(name)
+    task = find_task(name)
     assert "http" in task.source
     assert task.hub
     assert task.metrics
@@ -72,8 +73,8 @@ def test_declaration(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_related_tasks_exist_and_agree(name: str) -> None:
-    task = registry.task(name)
-    for other in map(registry.task, task.also_test):
+    task = find_task(name)
+    for other in map(find_task, task.also_test):
         assert (other.kind, len(other.text)) == (task.kind, len(task.text))
         labels = task.label_map.get(other.name, range(len(task.labels)))
         assert len(labels) == len(task.labels)
@@ -81,7 +82,7 @@ def test_related_tasks_exist_and_agree(name: str) -> None:
         assert other.name in task.label_map or other.labels == task.labels
         assert other.name not in task.overlaps
     assert set(task.label_map) <= set(task.also_test)
-    for overlapping in map(registry.task, task.overlaps):
+    for overlapping in map(find_task, task.overlaps):
         assert name in overlapping.overlaps
 
 
@@ -97,7 +98,7 @@ def test_splits_are_disjoint_and_ids_unique(name: str, load: Load) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_targets_are_among_the_answers(name: str, load: Load) -> None:
-    task = registry.task(name)
+    task = find_task(name)
     for example in everything(load(name)):
         assert is_answer(task, example), example
 
@@ -125,7 +126,7 @@ def test_what_is_read_depends_on_the_target_in_nothing(
     assert before.keys() == after.keys()
     assert all(before[key].target != after[key].target for key in before)
     for key in before:
-        assert prompts(registry.task(name), before[key]) == prompts(registry.task(name), after[key])
+        assert prompts(find_task(name), before[key]) == prompts(find_task(name), after[key])
         assert (before[key].fields, before[key].tokens) == (after[key].fields, after[key].tokens)
 
 
@@ -135,7 +136,7 @@ def prompts(task: Task, example: Example) -> list[str]:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_texts_are_stripped_and_templates_use_every_text(name: str, load: Load) -> None:
-    task, splits = registry.task(name), load(name)
+    task, splits = find_task(name), load(name)
     for example in everything(splits):
         assert all(text and text == text.strip() for text in (*example.fields.values(), *example.choices))
     for template in task.templates:
@@ -150,7 +151,7 @@ def normalized_targets(task: Task, examples: list[Example]) -> list[Any]:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_perfect_predictor_scores_the_maximum(name: str, load: Load) -> None:
-    task = registry.task(name)
+    task = find_task(name)
     targets = normalized_targets(task, load(name).test)
     assert {metric: compute(metric, targets, targets) for metric in task.metrics} == {
         metric: pytest.approx(1.0) for metric in task.metrics
@@ -159,7 +160,7 @@ def test_a_perfect_predictor_scores_the_maximum(name: str, load: Load) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_constant_predictor_scores_the_known_floor(name: str, load: Load) -> None:
-    task = registry.task(name)
+    task = find_task(name)
     targets = normalized_targets(task, load(name).test)
     predictions = constant_predictions(task, targets)
     share = Counter(targets)[1] / len(targets) if task.kind in ("classification", "multiple_choice") else 0.0
@@ -176,9 +177,9 @@ def constant_predictions(task: Task, targets: list[Any]) -> list[Any]:
     return [constants.get(task.kind, 1)] * len(targets)
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if registry.task(name).kind == "token_classification"])
+@pytest.mark.parametrize("name", [name for name in TASKS if find_task(name).kind == "token_classification"])
 def test_tags_are_in_the_order_that_span_f1_expects(name: str) -> None:
-    labels = registry.task(name).labels
+    labels = find_task(name).labels
     kinds = {tag: label[2:] for tag, label in enumerate(labels)}
     for tag, text in enumerate(iob2_tags([range(len(labels))])[0]):
         assert text[0] == labels[tag][0]
@@ -204,7 +205,7 @@ def test_prompts_and_choices_are_those_of_lm_evaluation_harness(name: str, load:
 
     file, index = LM_EVAL[name]
     config = read_yaml(Path(lm_eval.tasks.__file__).parent / file)
-    task, rows = registry.task(name), source_rows(registry.task(name), mirror.root)
+    task, rows = find_task(name), source_rows(find_task(name), mirror.root)
     for example in load(name).test[:5]:
         row = rows[example.id]
         question = config["doc_to_text"]
@@ -220,7 +221,7 @@ def test_prompts_that_lm_evaluation_harness_computes(name: str, load: Load, mirr
     from lm_eval.tasks.glue.mnli.utils import doc_to_text
     from lm_eval.tasks.hellaswag.utils import preprocess
 
-    task, rows = registry.task(name), source_rows(registry.task(name), mirror.root)
+    task, rows = find_task(name), source_rows(find_task(name), mirror.root)
     for example in load(name).test[:5]:
         row = rows[example.id]
         if name == "mnli":
@@ -287,7 +288,7 @@ check_source = partial(pytest.mark.parametrize, "name")
 
 
 def test_every_package_asset_has_its_size_here() -> None:
-    assert {name for name in TASKS if registry.task(name).asset} == set(SIZES["asset"])
+    assert {name for name in TASKS if find_task(name).asset} == set(SIZES["asset"])
 
 
 @check_source(SIZES["mirror"])
@@ -305,7 +306,7 @@ def test_real_data_of_a_package_asset(name: str, monkeypatch: pytest.MonkeyPatch
 
 
 def check_real(name: str, source: str) -> None:
-    task = registry.task(name)
+    task = find_task(name)
     try:
         splits, info = data.load(task, TaskSpec(name=name), seed=0)
     except SourceError as error:

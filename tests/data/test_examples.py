@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import SourceError
 from harness.data.examples import build, field_columns
-from harness.errors import SourceError
-from harness.registry import task
+from harness.data.tasks import find_task
 
-SST2, WNUT, STSB = task("sst2"), task("wnut17"), task("stsb")
+SST2, WNUT, STSB = find_task("sst2"), find_task("wnut17"), find_task("stsb")
 
 
 def test_only_named_columns_are_kept_and_stripped() -> None:

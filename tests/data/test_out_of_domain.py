@@ -5,14 +5,16 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from harness import data, registry
+from harness import data
+from harness.core.spec import TaskSpec
 from harness.data import out_of_domain
-from harness.run import run
-from harness.spec import TaskSpec
+from harness.data.tasks import find_task
+from harness.runs.run import run
+from harness.task import TASKS
 from tests.conftest import MakeSpec
 from tests.hub_schema import SCHEMAS, write_mirror, write_split
 
-WITH_OTHERS = [name for name in registry.task_names() if registry.task(name).also_test]
+WITH_OTHERS = [name for name in TASKS.names() if find_task(name).also_test]
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +25,14 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", WITH_OTHERS)
 def test_every_template_can_ask_the_other_test(name: str) -> None:
-    task = registry.task(name)
+    task = find_task(name)
     found = list(out_of_domain.read(task, TaskSpec(name=name, test_limit=7), 0))
     assert [other.name for other in found] == list(task.also_test)
     for other in found:
-        expected, _ = data.load(registry.task(other.name), TaskSpec(name=other.name, test_limit=7), 0)
+        expected, _ = data.load(find_task(other.name), TaskSpec(name=other.name, test_limit=7), 0)
         assert [(e.id, e.target) for e in other.examples] == [(e.id, e.target) for e in expected.test]
         for example, original in zip(other.examples, expected.test, strict=True):
-            theirs = registry.task(other.name).text
+            theirs = find_task(other.name).text
             assert [example.fields[c] for c in task.text] == [original.fields[c] for c in theirs]
             assert all(template.format_map(example.fields) for template in task.templates)
 
@@ -69,5 +71,5 @@ def copy_into_test(mirror: Path, n_copied: int) -> None:
 
 def train_rows(mirror: Path) -> list[dict[str, str]]:
     """MNLI's training rows that stay in train: the validation is carved from the others."""
-    splits, _ = data.load(registry.task("mnli"), TaskSpec(name="mnli"), 0)
+    splits, _ = data.load(find_task("mnli"), TaskSpec(name="mnli"), 0)
     return [dict(example.fields) for example in splits.train]

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness import data, registry
+from harness import data
+from harness.core.errors import HarnessError, SourceError, SpecError
+from harness.core.spec import TaskSpec
 from harness.data.own import own_task
-from harness.errors import HarnessError, SourceError, SpecError
-from harness.record import DataInfo
-from harness.spec import TaskSpec
+from harness.data.tasks import find_task
+from harness.storage.record import DataInfo
 from harness.task import Splits, Task
 
 ROWS = [{"review": f'film {n}, "quoted"', "sentiment": ("bad", "good")[n % 2], "stars": n % 5} for n in range(60)]
@@ -76,11 +77,11 @@ def test_files_of_their_own_for_validation_and_test(tmp_path: Path) -> None:
     write(tmp_path / "dev.jsonl", ROWS[40:46])
     write(tmp_path / "held_out.csv", ROWS[46:])
     name = f"{tmp_path}/train.csv?text=review&target=sentiment&validation=dev.jsonl&test=held_out.csv"
-    splits, info = load(registry.task(name))
+    splits, info = load(find_task(name))
     assert (info.protocol, info.sizes) == ("official", {"train": 40, "validation": 6, "test": 14})
     assert splits.test[0].fields["review"] == ROWS[46]["review"]
     with pytest.raises(SourceError, match=r"none\.csv can't be read"):
-        registry.task(name.replace("held_out", "none"))
+        find_task(name.replace("held_out", "none"))
 
 
 def test_named_labels_of_a_file_that_has_their_indices(tmp_path: Path) -> None:
@@ -217,9 +218,9 @@ def test_an_answer_that_is_no_choice(tmp_path: Path) -> None:
 def test_a_name_carries_the_settings_of_the_command_line(tmp_path: Path) -> None:
     file = write(tmp_path / "reviews.csv", ROWS)
     name = f"{file}?text=review&text=stars&target=sentiment&templates=Review: {{review}}\\nVerdict:&metrics=mcc"
-    task = registry.task(name)
+    task = find_task(name)
     assert (task.name, task.text, task.metrics) == (name, ("review", "stars"), ("mcc",))
     assert task.templates == ("Review: {review}\nVerdict:",)
     assert load(task)[1].sizes["test"] == 12
     with pytest.raises(SpecError, match=r"a task's file must end in \.csv, .*; got 'sst2\.cvs'"):
-        registry.task("sst2.cvs?text=a&target=b")
+        find_task("sst2.cvs?text=a&target=b")

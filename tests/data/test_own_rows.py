@@ -10,19 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness import data, identity, registry
-from harness.errors import HarnessError, SourceError, SpecError
-from harness.record import DataInfo
-from harness.spec import TaskSpec
+from harness import data
+from harness.core.errors import HarnessError, SourceError, SpecError
+from harness.core.spec import TaskSpec
+from harness.core.template import fill
+from harness.data.tasks import find_task
+from harness.runs import identity
+from harness.storage.record import DataInfo
 from harness.task import Splits, Task
-from harness.template import fill
 
 Loaded = tuple[Task, Splits, DataInfo]
 
 
 def load(path: Path, query: str, **limits: int) -> Loaded:
     name = f"{path}?{query}"
-    task = registry.task(name)
+    task = find_task(name)
     return task, *data.load(task, TaskSpec(name=name, **limits), 0)
 
 
@@ -332,7 +334,7 @@ def test_parts_that_files_can_t_play(query: str, message: str, tmp_path: Path) -
 
 def test_a_folder_in_the_hub_s_form_is_not_for_one_s_own_task(tmp_path: Path) -> None:
     train = split_files(tmp_path, train=["a", "b"] * 30)
-    task = registry.task(f"{train}?text=t&target=y")
+    task = find_task(f"{train}?text=t&target=y")
     with pytest.raises(SpecError, match=r"task\.path is for registered tasks"):
         data.load(task, TaskSpec(name=task.name, path=str(tmp_path)), 0)
 
@@ -387,9 +389,9 @@ def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
     split_files(tmp_path, t=["a", "b"])
     for query in (f"{tmp_path}/{name}?text=t&target=y", f"{tmp_path}/t.jsonl?text=t&target=y&test={name}"):
         with pytest.raises(HarnessError, match=r"can't be read|is no UTF-8"):
-            registry.task(query)
+            find_task(query)
 
 
 def test_an_unchanged_file_gives_the_same_task(tmp_path: Path) -> None:
     name = f"{split_files(tmp_path, train=['a', 'b'] * 30)}?text=t&target=y"
-    assert registry.task(name) is registry.task(name)
+    assert find_task(name) is find_task(name)

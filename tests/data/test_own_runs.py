@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli.run import print_record
-from harness.errors import SpecError
-from harness.export import predict_texts
-from harness.run import run
-from harness.store import Store
+from harness.core.errors import SpecError
+from harness.runs.export import predict_texts
+from harness.runs.run import run
+from harness.storage.store import Store
 from tests.conftest import MakeSpec
 
 

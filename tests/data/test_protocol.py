@@ -11,15 +11,15 @@ from datasets import Value
 from scipy.stats import chisquare
 
 from harness import data
+from harness.core.errors import SourceError, SpecError
+from harness.core.spec import TaskSpec
 from harness.data import protocol
 from harness.data.examples import build
-from harness.errors import SourceError, SpecError
-from harness.registry import task
-from harness.spec import TaskSpec
+from harness.data.tasks import find_task
 from harness.task import Example, Rows, Splits
 from tests.hub_schema import SCHEMAS, write_split
 
-TASK = dataclasses.replace(task("sst2"), name="toy", hub=None)
+TASK = find_task("sst2").model_copy(update={"name": "toy", "hub": None})
 
 
 def rows(n: int, word: str = "train", n_classes: int = 2) -> Rows:
@@ -136,7 +136,7 @@ def test_one_class_is_an_error(tmp_path: Path) -> None:
     one_class = [{**row, "label": 1, "idx": 0} for row in rows(30)]
     write_split(tmp_path / "train.parquet", one_class, SCHEMAS["nyu-mll/glue", "sst2"])
     with pytest.raises(SpecError, match=r"sst2 has one class among its 22 training examples \(positive\)"):
-        data.load(task("sst2"), TaskSpec(name="sst2", path=str(tmp_path)), 0)
+        data.load(find_task("sst2"), TaskSpec(name="sst2", path=str(tmp_path)), 0)
 
 
 def test_sst2_at_its_full_size_loads_fast(tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_sst2_at_its_full_size_loads_fast(tmp_path: Path) -> None:
     full = [{"sentence": f"a sentence of eight words with number {i}", "label": i % 2, "idx": i} for i in range(67_349)]
     write_split(tmp_path / "train.parquet", full, SCHEMAS["nyu-mll/glue", "sst2"])
     spec = TaskSpec(name="sst2", path=str(tmp_path), train_limit=8000)
-    data.load(task("sst2"), spec, 0)
+    data.load(find_task("sst2"), spec, 0)
     start = time.process_time()
-    data.load(task("sst2"), spec, 0)
+    data.load(find_task("sst2"), spec, 0)
     assert time.process_time() - start < 3
 
 

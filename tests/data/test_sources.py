@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness import data
+from harness.core.errors import SourceError
+from harness.core.spec import TaskSpec
 from harness.data import sources
-from harness.errors import SourceError
-from harness.registry import task
-from harness.spec import TaskSpec
+from harness.data.tasks import find_task
 from harness.task import Hub, PackageAsset
 from tests.hub_schema import SCHEMAS, write_split
 
@@ -39,26 +39,26 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_path_comes_before_the_mirror(mirror: Path, tmp_path: Path) -> None:
     write_split(tmp_path / "own" / "train.parquet", ROWS[:30], SST2)
-    _, info = data.load(task("sst2"), TaskSpec(name="sst2", path=str(tmp_path / "own")), 0)
+    _, info = data.load(find_task("sst2"), TaskSpec(name="sst2", path=str(tmp_path / "own")), 0)
     assert (info.source, info.protocol) == (f"path {tmp_path / 'own'}", "carved")
     assert info.sizes == {"train": 22, "validation": 2, "test": 6}
 
 
 def test_a_mirror_comes_before_the_hub_and_the_asset(mirror: Path) -> None:
-    assert sources.read(task("sst2")).place == "mirror nyu-mll/glue/sst2"
-    with_asset = dataclasses.replace(task("sst2"), asset=task("boolq").asset)
+    assert sources.read(find_task("sst2")).place == "mirror nyu-mll/glue/sst2"
+    with_asset = dataclasses.replace(find_task("sst2"), asset=find_task("boolq").asset)
     assert sources.read(with_asset).place == "mirror nyu-mll/glue/sst2"
 
 
 def test_a_path_without_data_is_not_replaced_by_another_source(mirror: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"task\.path: .*train\.parquet does not exist"):
-        sources.read(task("sst2"), str(tmp_path / "nothing"))
+        sources.read(find_task("sst2"), str(tmp_path / "nothing"))
 
 
 def test_when_no_source_has_it_each_is_named_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_DATA_DIR", str(tmp_path))
     with pytest.raises(SourceError) as caught:
-        sources.read(task("cola"))
+        sources.read(find_task("cola"))
     lines = str(caught.value).splitlines()
     assert lines[0] == "no source has the examples of cola; tried in this order:"
     assert [line.strip().split(":")[0] for line in lines[1:5]] == ["path", "mirror", "hub", "package asset"]
@@ -72,17 +72,17 @@ def test_a_truncated_mirror_file_is_an_error_not_a_reason_to_go_on(mirror: Path)
     file = mirror / "train.parquet"
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(SourceError, match=r"train\.parquet can't be read as parquet"):
-        sources.read(task("sst2"))
+        sources.read(find_task("sst2"))
 
 
 def test_an_incomplete_mirror_is_an_error(mirror: Path) -> None:
     (mirror / "validation.parquet").unlink()
     with pytest.raises(SourceError, match=r"incomplete: validation\.parquet missing"):
-        sources.read(task("sst2"))
+        sources.read(find_task("sst2"))
 
 
 def test_other_label_names_are_an_error(mirror: Path) -> None:
-    swapped = dataclasses.replace(task("sst2"), labels=("positive", "negative"))
+    swapped = dataclasses.replace(find_task("sst2"), labels=("positive", "negative"))
     with pytest.raises(SourceError, match=r"labels of 'label' are negative, positive; task sst2 has positive, neg"):
         sources.read(swapped)
 
@@ -94,14 +94,14 @@ def test_label_names_of_tags_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
         write_split(
             tmp_path / "leondz/wnut_17/default" / f"{split}.parquet", rows, SCHEMAS["leondz/wnut_17", "default"]
         )
-    sources.read(task("wnut17"))
-    renamed = dataclasses.replace(task("wnut17"), labels=("O", *task("wnut17").labels[:0:-1]))
+    sources.read(find_task("wnut17"))
+    renamed = dataclasses.replace(find_task("wnut17"), labels=("O", *find_task("wnut17").labels[:0:-1]))
     with pytest.raises(SourceError, match="labels of 'ner_tags'"):
         sources.read(renamed)
 
 
 def test_a_missing_column_names_the_nearest(mirror: Path) -> None:
-    renamed = dataclasses.replace(task("sst2"), text=("sentences",), templates=())
+    renamed = dataclasses.replace(find_task("sst2"), text=("sentences",), templates=())
     with pytest.raises(SourceError, match=r"no column 'sentences' \(did you mean 'sentence'\?\); it has sentence, lab"):
         data.load(renamed, TaskSpec(name="sst2"), 0)
 
@@ -109,8 +109,8 @@ def test_a_missing_column_names_the_nearest(mirror: Path) -> None:
 def test_the_hub_library_reads_what_the_mirror_reads(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``load_dataset`` on a local folder takes the way of a hub data set, without the download."""
     monkeypatch.setattr(sources, "hub_problem", lambda: None)
-    local = dataclasses.replace(task("sst2"), hub=Hub(str(mirror), validation="validation"))
-    from_mirror = sources.read(task("sst2"))
+    local = dataclasses.replace(find_task("sst2"), hub=Hub(str(mirror), validation="validation"))
+    from_mirror = sources.read(find_task("sst2"))
     monkeypatch.delenv("HARNESS_DATA_DIR")
     from_hub = sources.read(local)
     assert from_hub.place == f"hub {mirror}/default"
@@ -122,7 +122,7 @@ def test_the_hub_library_reads_what_the_mirror_reads(mirror: Path, monkeypatch: 
 
 def test_an_unknown_data_set_on_the_hub_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "hub_problem", lambda: None)
-    nowhere = dataclasses.replace(task("sst2"), hub=Hub(str(tmp_path / "nothing")))
+    nowhere = dataclasses.replace(find_task("sst2"), hub=Hub(str(tmp_path / "nothing")))
     with pytest.raises(SourceError, match=r"hub: .*nothing: \w+Error: "):
         sources.read(nowhere)
 
@@ -130,7 +130,7 @@ def test_an_unknown_data_set_on_the_hub_is_a_reason(tmp_path: Path, monkeypatch:
 def test_a_hub_out_of_reach_costs_one_short_question(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
-    from harness import hub
+    from harness.fetching import hub
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     hub.hub_problem.cache_clear()
@@ -152,6 +152,6 @@ def test_an_asset_is_data_read_from_the_wheel(tmp_path: Path, monkeypatch: pytes
         lines = zipfile.ZipFile(wheel).read("some_data/sentences.txt").decode().splitlines()
         return {"train": [{"sentence": line, "label": n % 2} for n, line in enumerate(lines)]}
 
-    packaged = dataclasses.replace(task("sst2"), asset=PackageAsset("some-data", "1.0", sha256, read))
+    packaged = dataclasses.replace(find_task("sst2"), asset=PackageAsset("some-data", "1.0", sha256, read))
     _, info = data.load(packaged, TaskSpec(name="sst2"), 0)
     assert (info.source, info.protocol, sum(info.sizes.values())) == ("asset some-data 1.0", "carved", 40)

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from harness.core.errors import HarnessError, SourceError, SpecError
 from harness.data.tables import read
-from harness.errors import HarnessError, SourceError, SpecError
 
 ROWS = "".join(f"text {n},{'ab'[n % 2]}\n" for n in range(20))
 
@@ -52,7 +52,7 @@ def rows(path: Path, content: str | bytes, columns: tuple[str, ...] = ("text", "
         ("wide.csv", "text,label\na,b\n".encode("utf-16"), "is UTF-16"),
         ("wider.csv", "text,label\na,b\n".encode("utf-32"), "is UTF-32"),
         ("bare.csv", "text,label\na,b\n".encode("utf-16-le"), "line 1: a NUL character, as in UTF-16"),
-        ("packed.csv", gzip.compress(b"text,label\na,b\n"), "is compressed by gzip"),
+        ("packed.csv", gzip.compress(b"text,label\na,b\n", mtime=0), "is compressed by gzip"),
         ("sheet.csv", b"PK\x03\x04", "is a zip archive or spreadsheet"),
         ("other.jsonl", b"PAR1", "is parquet"),
         ("cut.jsonl", '{"text": "a"}\n{"text": "b', "line 2, column 10: Unterminated string"),

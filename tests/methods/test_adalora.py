@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from harness.bases.anatomy import linear_names
-from harness.errors import SpecError
+from harness.core.errors import SpecError
+from harness.core.spec import MethodSpec
+from harness.method import make_method
 from harness.methods.adalora import AdaLoRA
-from harness.registry import make_method
-from harness.spec import MethodSpec
 from tests import tiny
 
 MATRICES = 6 * tiny.BLOCKS

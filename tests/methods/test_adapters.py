@@ -21,7 +21,7 @@ from transformers.models.gpt2 import GPT2Config
 from transformers.models.gpt_neox import GPTNeoXConfig
 from transformers.models.roberta import RobertaConfig
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 from harness.method import BaseInfo, Context, TaskInfo
 from harness.methods.adapters import Adapters, Placement
 

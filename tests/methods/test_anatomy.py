@@ -6,10 +6,10 @@ from torch import nn
 from transformers import AutoModel, GPT2Config
 
 from harness.bases.anatomy import blocks, linear_names, stacks, sub_layers
-from harness.errors import SpecError
+from harness.core.errors import SpecError
+from harness.core.spec import Quantization
 from harness.method import BaseKind
 from harness.methods.lora import LoRA
-from harness.spec import Quantization
 from tests import tiny
 
 # Linear layers in a block: BERT q k v o up down; Llama has a gate besides; T5 3 × (q k v o) + 2 × (up down)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from harness.checkpoint import FILE, load_trainable, save_trainable
-from harness.errors import SourceError
+from harness.core.errors import SourceError
 from harness.methods.last_layers import LastLayers
 from harness.methods.lora import LoRA
+from harness.storage.checkpoint import FILE, load_trainable, save_trainable
 from tests import tiny
 
 

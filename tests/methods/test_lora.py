@@ -9,7 +9,7 @@ from peft import PeftModel
 from torch import nn
 
 from harness.bases.anatomy import linear_names
-from harness.errors import SourceError, SpecError
+from harness.core.errors import SourceError, SpecError
 from harness.method import BaseKind, Method
 from harness.methods.adalora import AdaLoRA
 from harness.methods.lora import LoRA

@@ -3,14 +3,14 @@
 import pytest
 from torch import nn
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
+from harness.core.spec import Formulation
 from harness.method import BaseInfo, BaseKind, Method, Scoring, TaskInfo
 from harness.methods.adapters import Adapters
 from harness.methods.full import FullFineTuning
 from harness.methods.last_layers import LastLayers
 from harness.methods.prefix import PrefixTuning
 from harness.methods.zero_shot import ZeroShot
-from harness.spec import Formulation
 from tests import tiny
 
 

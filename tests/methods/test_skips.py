@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from harness.core.spec import Formulation, Quantization
 from harness.method import BaseKind
 from harness.methods.last_layers import LastLayers
 from harness.methods.lora import LoRA
 from harness.methods.prefix import PrefixTuning
-from harness.spec import Formulation, Quantization
 from tests import tiny
 
 

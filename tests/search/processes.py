@@ -8,13 +8,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from harness.record import Record
+from harness.core.spec import RunSpec
 from harness.search import journal as journal_module
 from harness.search import storage as storage_module
 from harness.search.plan import OnValidation
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
-from harness.spec import RunSpec
+from harness.storage.record import Record
 from tests.search.stand_in import LORA, stand_in
 
 # One server imports optuna once and forks; unlike this process it has no threads of torch.

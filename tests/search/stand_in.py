@@ -2,10 +2,10 @@
 
 import math
 
-from harness.record import Cost, Params, PeakMemory, Record
-from harness.registry import make_method
+from harness.core.spec import RunSpec, digest, parse_spec
+from harness.method import make_method
 from harness.search.plan import OnValidation
-from harness.spec import RunSpec, digest, parse_spec
+from harness.storage.record import Cost, Params, PeakMemory, Record
 
 LORA = parse_spec({"method": {"name": "lora"}, "task": {"name": "rotten_tomatoes"}})
 

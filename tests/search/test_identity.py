@@ -12,17 +12,17 @@ import pytest
 from optuna.storages.journal._storage import JournalOperation
 
 from harness.cli.search import _run_command, print_study
-from harness.compare.budget import budget_panels
-from harness.errors import HarnessError, HarnessWarning, SpecError, StorageError
-from harness.record import Record
+from harness.core.errors import HarnessError, HarnessWarning, SpecError, StorageError
+from harness.core.spec import RunSpec, parse_spec
+from harness.figures.budget import budget_panels
 from harness.search import journal as journal_module
 from harness.search.journal import open_journal
 from harness.search.plan import OnValidation, make_plan
 from harness.search.record import StudyRecord, TrialRecord, best_trials, find_studies, read_study
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
-from harness.search.tune import find_study
-from harness.spec import RunSpec, parse_spec
+from harness.storage.record import Record
+from harness.suites.tune import find_study
 from tests.search.stand_in import LORA, stand_in
 
 TWO = SearchSpec(trials=2, sampler="random", pruner="none")
@@ -59,8 +59,8 @@ def test_other_examples_are_another_study_and_a_message_says_so(file: Path, tmp_
 
 def _forget() -> None:
     """What a new process doesn't know yet."""
-    from harness import identity
     from harness.data import own
+    from harness.runs import resolve as identity
 
     identity._fingerprint.cache_clear()
     for value in vars(own).values():
@@ -71,12 +71,12 @@ def _forget() -> None:
 def test_metric_base_and_versions_are_part_of_a_study(
     file: Path, snapshots: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness import registry
+    from harness.method import METHODS
 
     spec = spec_of(file)
     specs = [spec, spec_of(file, "&metrics=mcc"), spec.updated(base={"name": str(snapshots["encoder"])})]
     names = {make_plan(each, TWO).name for each in specs}
-    monkeypatch.setattr(registry.method_class("lora"), "version", 99)
+    monkeypatch.setattr(METHODS.find("lora"), "version", 99)
     names.add(make_plan(spec, TWO).name)
     assert len(names) == 4
     assert make_plan(spec, TWO).name == make_plan(spec, SearchSpec(trials=9, sampler="random", pruner="none")).name

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.space import Choice
+from harness.core.spec import parse_overrides, parse_spec
 from harness.search.record import StudyRecord, find_studies
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
-from harness.space import Choice
-from harness.spec import parse_overrides, parse_spec
-from harness.store import Store
+from harness.storage.store import Store
 from tests.search.test_resume import told
 
 LIMITS = [

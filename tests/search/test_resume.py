@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import Record
+from harness.core.spec import RunSpec
 from harness.search.plan import OnValidation
 from harness.search.record import StudyRecord
 from harness.search.spec import Pruner, Sampler, SearchSpec
 from harness.search.study import search_cell
-from harness.spec import RunSpec
+from harness.storage.record import Record
 from tests.search.processes import search_until_write, start
 from tests.search.stand_in import LORA, stand_in
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 from harness.search.record import StudyRecord
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 from harness.search.storage import open_storage
 from harness.search.url import masked, without_secrets
 

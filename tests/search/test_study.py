@@ -6,17 +6,18 @@ from pathlib import Path
 import optuna
 import pytest
 
-from harness import identity, registry
-from harness.errors import SpecError
-from harness.record import Record
+from harness.core.errors import SpecError
+from harness.core.space import Range
+from harness.core.spec import RunSpec, parse_spec
+from harness.method import METHODS, make_method
+from harness.runs.resolve import resolve
 from harness.search.plan import OnValidation
 from harness.search.record import read_study
 from harness.search.space import default_params, grid, search_space
 from harness.search.spec import Pruner, Sampler, SearchSpec
 from harness.search.storage import open_storage
 from harness.search.study import search_cell
-from harness.space import Range
-from harness.spec import RunSpec, parse_spec
+from harness.storage.record import Record
 from tests.search.stand_in import LORA, score, stand_in
 
 HOT = {"training.learning_rate": Range(1e-4, 10.0, log=True)}
@@ -27,36 +28,39 @@ def spec_of(method: str) -> RunSpec:
     return parse_spec({"method": {"name": method}, "task": {"name": "rotten_tomatoes"}})
 
 
-@pytest.mark.parametrize("method", registry.method_names())
+@pytest.mark.parametrize("method", METHODS.names())
 def test_space_of_every_method_holds_its_default_and_gives_valid_specs(method: str, tmp_path: Path) -> None:
     spec = spec_of(method)
-    space = search_space(spec)
-    for name, value in default_params(spec, space).items():
+    space = search_space(spec, make_method(spec.method))
+    for name, value in default_params(make_method(spec.method), space).items():
         assert value in space[name]
-    assert ("training.learning_rate" in space) == registry.method_class(method).trains
+    assert ("training.learning_rate" in space) == METHODS.find(method).trains
     study = search_cell(spec, SearchSpec(trials=4, sampler="random"), tmp_path, run_trial=stand_in)
     for trial in study.trials:
-        registry.make_method(study.spec_of(trial.number).method)
+        make_method(study.spec_of(trial.number).method)
 
 
 def test_learning_rate_is_centred_on_the_published_one_in_log_scale() -> None:
     rates = search_space(LORA)["training.learning_rate"]
     assert isinstance(rates, Range)
     assert rates.log
-    assert math.sqrt(rates.low * rates.high) == pytest.approx(registry.method_class("lora").learning_rate)
+    assert math.sqrt(rates.low * rates.high) == pytest.approx(METHODS.find("lora").learning_rate)
     middle = grid({"rate": rates})["rate"][2]
-    assert middle == pytest.approx(registry.method_class("lora").learning_rate)
+    assert middle == pytest.approx(METHODS.find("lora").learning_rate)
 
 
 def test_what_the_spec_sets_is_not_searched() -> None:
     spec = LORA.updated(method={"rank": 4}, training={"learning_rate": 1e-4})
-    assert set(search_space(LORA)) - set(search_space(spec)) == {"method.rank", "training.learning_rate"}
+    assert set(search_space(LORA, make_method(LORA.method))) - set(search_space(spec, make_method(spec.method))) == {
+        "method.rank",
+        "training.learning_rate",
+    }
 
 
 def test_trial_0_is_the_default_and_the_file_tells_the_study(tmp_path: Path) -> None:
     study = search_cell(LORA, SearchSpec(trials=6), tmp_path, run_trial=stand_in)
     assert study.trials[0].params == default_params(LORA, search_space(LORA))
-    assert study.spec_of(0) == identity.resolve(LORA)
+    assert study.spec_of(0) == resolve(LORA).spec
     assert [trial.number for trial in study.trials] == list(range(6))
     assert read_study(tmp_path / "studies" / f"{study.name}.json") == study
     best = study.trial(study.best[0])
@@ -112,7 +116,7 @@ def test_skipped_cell_is_wrong_input_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_nothing_to_vary_is_one_trial_and_a_grid_ends_when_it_is_visited(tmp_path: Path) -> None:
-    settings = registry.method_class("lora")().model_dump()
+    settings = METHODS.find("lora")().model_dump()
     fixed = LORA.updated(method=settings, training={"learning_rate": 1e-3})
     assert len(search_cell(fixed, SearchSpec(trials=9), tmp_path, run_trial=stand_in).trials) == 1
     ranks = LORA.updated(method={**settings, "rank": 8}, training={"learning_rate": 1e-3})

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import identity
-from harness.compare.cells import lookup, make_layout
-from harness.compare.tuning import label_tuning, tuning_sentence
-from harness.errors import SpecError
-from harness.record import Record
+from harness.cells.cells import lookup, make_layout
+from harness.cells.tuning import label_tuning, tuning_sentence
+from harness.core.errors import SpecError
+from harness.runs.resolve import resolve
 from harness.search.record import StudyRecord, find_studies
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
-from harness.search.tune import find_study, tuned_cells
-from harness.suite import expand, expand_studies, parse_suite
+from harness.storage.record import Record
+from harness.suites.suite import expand, expand_studies, parse_suite
+from harness.suites.tune import find_study, tuned_cells
 from tests.search.stand_in import stand_in
 
 SUITE = {
@@ -29,7 +29,7 @@ SUITE = {
 def tune_all(results: Path) -> list[StudyRecord]:
     suite = parse_suite(SUITE)
     assert suite.search
-    return [search_cell(cell.spec, suite.search, results, run_trial=stand_in) for cell in expand_studies(suite)]
+    return [search_cell(cell.asked, suite.search, results, run_trial=stand_in) for cell in expand_studies(suite)]
 
 
 def test_every_method_gets_the_same_budget_and_keeps_what_the_file_sets(tmp_path: Path) -> None:
@@ -47,12 +47,12 @@ def test_longer_study_of_one_method_gains_it_nothing_in_the_suite(tmp_path: Path
     tune_all(tmp_path)
     before = tuned_cells(cells, suite.seeds, suite.search, tmp_path)
     more = SearchSpec.model_validate({**SUITE["search"], "trials": 40})  # type: ignore[dict-item]
-    search_cell(cells[0].spec, more, tmp_path, run_trial=stand_in)
+    search_cell(cells[0].asked, more, tmp_path, run_trial=stand_in)
     assert tuned_cells(cells, suite.seeds, suite.search, tmp_path) == before
-    study = find_study(cells[0].spec, suite.search, tmp_path)
+    study = find_study(cells[0], suite.search, tmp_path)
     assert study is not None
     assert len(study.completed) == 8
-    assert find_study(cells[1].spec, more, tmp_path) is None
+    assert find_study(cells[1], more, tmp_path) is None
 
 
 def test_winners_run_on_the_suites_seeds_and_are_resolved(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_winners_run_on_the_suites_seeds_and_are_resolved(tmp_path: Path) -> Non
     assert [(cell.label, cell.spec.seed) for cell in cells] == [
         (f"{method} (tuned)", seed) for method in ("lora", "adapters", "prefix") for seed in (0, 1)
     ]
-    assert all(identity.resolve(cell.spec) == cell.spec for cell in cells)
+    assert all(resolve(cell.spec).spec == cell.spec for cell in cells)
     assert cells[0].spec == studies[0].spec_of(studies[0].best[0])
 
 

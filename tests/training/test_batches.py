@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.spec import parse_spec
+from harness.core.spec import parse_spec
 from harness.training.batches import POOL, batches, epoch_batches, planned_steps
 
 LENGTHS = np.random.default_rng(0).integers(4, 60, size=2000).tolist()

@@ -8,15 +8,17 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from harness import data, identity, registry
-from harness.adapted import adapt, load_base
-from harness.checkpoint import trainable
-from harness.evaluation.formulation import IGNORED, Row
-from harness.run import run
+from harness import data
+from harness.data.tasks import find_task
+from harness.formulations.formulation import IGNORED, Row
+from harness.method import make_method
+from harness.runs.run import run
+from harness.storage.checkpoint import trainable
 from harness.task import Example
 from harness.training.fit import Diverged, Fitted, LossWatch, _Backward
 from tests.conftest import MakeSpec
 from tests.hub_schema import write_mirror
+from tests.ready import ready
 
 
 def test_accumulated_batches_take_the_same_steps(make_spec: MakeSpec, tmp_path: Path) -> None:
@@ -93,10 +95,9 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(
     """Examples of different sizes in batches of different sizes: the loss and every gradient of the one big batch."""
     monkeypatch.setenv("HARNESS_DATA_DIR", str(mirror))
     formulation = MIRRORED[kind, name]
-    spec = identity.resolve(make_spec("full", kind, task={"name": name, "path": None}, formulation=formulation))
-    task, method = registry.task(name), registry.make_method(spec.method)
-    adapted = adapt(spec, task, method, load_base(spec, task, method), 1)
-    examples = [longer(e, 1 + n % 3) for n, e in enumerate(data.load(task, spec.task, 0)[0].train[:7])]
+    spec = make_spec("full", kind, task={"name": name, "path": None}, formulation=formulation)
+    adapted, method = ready(spec), make_method(spec.method)
+    examples = [longer(e, 1 + n % 3) for n, e in enumerate(data.load(find_task(name), spec.task, 0)[0].train[:7])]
     rows = adapted.formulation.encode_training(examples)
     assert len({row.n_tokens for row in rows}) > 1
     backward = _Backward(adapted.model, method, adapted.formulation, Accelerator())  # in evaluation mode: no dropout
@@ -115,9 +116,7 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(
 
 
 def test_a_batch_without_a_word_to_learn_counts_nothing(make_spec: MakeSpec) -> None:
-    spec = identity.resolve(make_spec("full", task={"name": "wnut17", "path": None}))
-    task, method = registry.task("wnut17"), registry.make_method(spec.method)
-    adapted = adapt(spec, task, method, load_base(spec, task, method), 1)
+    adapted = ready(make_spec("full", task={"name": "wnut17", "path": None}))
     row = Row(Example("0", {"tokens": ""}, ()), ([2, 3],), targets=(IGNORED, IGNORED))
     batch = adapted.formulation.collate([row], torch.device("cpu"))
     assert adapted.formulation.loss(adapted.model, batch).item() == 0

@@ -6,17 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from harness import registry
-from harness.checkpoint import trainable
-from harness.method import BaseKind
+from harness.core.spec import MethodSpec
+from harness.method import METHODS, BaseKind, make_method
 from harness.methods.prefix import PrefixTuning
-from harness.run import run
-from harness.spec import MethodSpec
+from harness.runs.run import run
+from harness.storage.checkpoint import trainable
 from harness.training.reach import Reach, Unreached
 from tests import tiny
 from tests.conftest import TOY_METHOD, MakeSpec, Register
 
-TRAINED = [name for name in registry.method_names() if registry.method_class(name).trains]
+TRAINED = [name for name in METHODS.names() if METHODS.find(name).trains]
 
 
 IDLE = "import torch; model.idle = torch.nn.Parameter(torch.zeros(3)); return model"
@@ -35,7 +34,7 @@ def test_a_first_step_reaches_every_method(name: str, kind: BaseKind) -> None:
     """Also where one factor is zero and the other has no gradient yet."""
     model = tiny.load(kind)
     own = {id(parameter) for parameter in model.parameters()}
-    model = registry.make_method(MethodSpec(name=name)).apply(model, tiny.context(kind))
+    model = make_method(MethodSpec(name=name)).apply(model, tiny.context(kind))
     added = frozenset(key for key, parameter in trainable(model).items() if id(parameter) not in own)
     assert bool(added) == (name not in ("full", "last_layers"))
     one_step(model, kind, added).check()

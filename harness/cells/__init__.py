@@ -1,0 +1,1 @@
+"""Records grouped into cells that compete."""

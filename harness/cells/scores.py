@@ -1,0 +1,67 @@
+"""Which number of a record is compared, and the cells that have it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from harness.cells.cells import Cell, Comparison
+from harness.statistics.intervals import Interval, mean_interval
+from harness.storage.record import Record
+
+Split = Literal["test", "validation"]
+Checkpoint = Literal["chosen", "last"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric (None: each task's primary one) of a split, at the checkpoint chosen on validation or at the last."""
+
+    metric: str | None = None
+    split: Split = "test"
+    checkpoint: Checkpoint = "chosen"
+
+    def of(self, run: Record) -> float | None:
+        """The value in a record, or None where it has none."""
+        values = run.metrics if self.checkpoint == "chosen" else run.metrics_last
+        return values.get(f"{self.split}/{self.metric or run.primary_metric}")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A cell, and its metric by seed for the runs that have one."""
+
+    cell: Cell
+    metric: str
+    scores: Mapping[int, float]
+
+    @property
+    def runs(self) -> list[Record]:
+        """The runs behind the scores, in the same order."""
+        return [run for run in self.cell.ok if run.spec.seed in self.scores]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every run of the cell ended well and has the metric."""
+        return len(self.scores) == len(self.cell.runs)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the mean and its spread are finite numbers, without which nothing can be compared."""
+        return math.isfinite(self.interval.mean) and math.isfinite(self.interval.sd or 0.0)
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Mean over the seeds, with its interval."""
+        return mean_interval(list(self.scores.values()))
+
+
+def score_cells(comparison: Comparison, measure: Measure) -> list[Scored]:
+    """The cells of a comparison that have the metric."""
+    result = []
+    for cell in comparison.cells:
+        scores = {run.spec.seed: value for run in cell.ok if (value := measure.of(run)) is not None}
+        if scores:
+            result.append(Scored(cell, measure.metric or cell.ok[0].primary_metric, scores))
+    return result

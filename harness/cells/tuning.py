@@ -1,0 +1,66 @@
+"""Which runs have tuned settings, which the published ones, and which were trials of a search."""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from harness.core.errors import HarnessError, HarnessWarning
+from harness.core.spec import RunSpec
+from harness.search.record import StudyRecord, find_studies, with_params
+from harness.storage.record import Record
+from harness.storage.store import Store
+
+DEFAULT = "default"
+
+
+def labelled_records(store: Store) -> list[Record]:
+    """The records of a results folder, labelled by its studies."""
+    return label_tuning(store.records(), find_studies(store.results))
+
+
+def label_tuning(records: Iterable[Record], studies: Sequence[StudyRecord]) -> list[Record]:
+    """The records, with a field ``tuning`` where a study has searched their cell.
+
+    It is ``default`` for the settings of trial 0, and ``best of N trials`` for those of a trial that was the best of
+    the first N completed ones; a default that was never beaten is both and comes twice. Runs of other trials, and of
+    tuned settings on the seeds of the search, are left out: they chose the settings, so they are no results.
+    """
+    if not studies:
+        return list(records)
+    trials: defaultdict[str, list[tuple[StudyRecord, int]]] = defaultdict(list)
+    for study in studies:
+        try:
+            keys = [_key(with_params(study.spec, trial.params)) for trial in study.trials]
+        except HarnessError as error:
+            warnings.warn(f"study {study.name} labels no run: {error}", HarnessWarning, stacklevel=2)
+            continue
+        for key, trial in zip(keys, study.trials, strict=True):
+            trials[key].append((study, trial.number))
+    return [labelled for record in records for labelled in _label(record, trials.get(_key(record.spec), []))]
+
+
+def _key(spec: RunSpec) -> str:
+    return spec.model_copy(update={"seed": 0}).model_dump_json()
+
+
+def _label(record: Record, trials: Sequence[tuple[StudyRecord, int]]) -> list[Record]:
+    labels: dict[str, StudyRecord] = {}
+    for study, number in trials:
+        n_trials = study.n_trials_won.get(number, 0)
+        is_beaten_default = number == 0 and n_trials < len(study.completed)
+        if number == 0:
+            labels.setdefault(DEFAULT, study)
+        if n_trials and not is_beaten_default and record.spec.seed not in study.search.seeds:
+            labels.setdefault(f"best of {n_trials} trials", study)
+    if not trials:
+        return [record]
+    return [
+        record.model_copy(update={"tuning": label, "tuned_by": study.search.means}) for label, study in labels.items()
+    ]
+
+
+def tuning_sentence(records: Iterable[Record]) -> str:
+    """How the tuned settings among the records were found, for a footer; empty where nothing was tuned."""
+    tuned = [record for record in records if getattr(record, "tuning", DEFAULT) != DEFAULT]
+    means = sorted({str(getattr(record, "tuned_by", "")) for record in tuned})
+    return f"Tuned on validation, the published default being the first trial: {'; '.join(means)}." if means else ""

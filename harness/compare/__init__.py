@@ -1,1 +1,0 @@
-"""Comparison of records: statistics, tables, plots, report. Nothing here imports torch."""

@@ -1,0 +1,220 @@
+"""What one run is: the base, the task, the method, the training, the seed."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.core.errors import SpecError, nearest
+from harness.core.toml import read_value
+
+Quantization = Literal["none", "8bit", "4bit"]
+Formulation = Literal["head", "token_head", "likelihood", "generation", "similarity", "mask"]
+
+
+class Section(BaseModel):
+    """A part of a spec: immutable, with no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+class BaseSpec(Section):
+    """The pretrained base."""
+
+    name: str = Field("minilm", min_length=1, description="Registered base, local folder, or hub id.")
+    quantization: Quantization = Field("none", description="Precision of the frozen linear layers.")
+    max_length: int = Field(256, ge=8, description="Tokens kept of each input; longer ones are truncated and counted.")
+
+
+class TaskSpec(Section):
+    """The task and how much of its data is used."""
+
+    name: str = Field(min_length=1, description="Registered task, or a file describing one's own.")
+    path: str | None = Field(None, description="Folder with train/validation/test.parquet (hub columns).")
+    train_limit: int | None = Field(None, ge=2, description="Examples kept of train (stratified, seeded).")
+    validation_limit: int | None = Field(None, ge=1, description="Examples kept of validation.")
+    test_limit: int | None = Field(None, ge=1, description="Examples kept of test.")
+    out_of_domain: bool = Field(False, description="Also answer the tests of the tasks that this task names.")
+
+
+class PluginSpec(BaseModel):
+    """A plug-in by name with its settings, which its own class checks."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    name: str = Field(description="Registered name; '-' and '_' are the same.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _underscores(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("name"), str):
+            return {**data, "name": data["name"].replace("-", "_")}
+        return data
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Fields given, without the name."""
+        return dict(self.model_extra or {})
+
+
+class MethodSpec(PluginSpec):
+    """The method and its hyperparameters."""
+
+
+class RecipeSpec(PluginSpec):
+    """A recipe and its settings."""
+
+
+class ProbeSpec(PluginSpec):
+    """A probe that not every run has, and its settings."""
+
+
+class TrainingSpec(Section):
+    """The loop; the same for every method but the learning rate, which defaults to the method's published one."""
+
+    epochs: int = Field(3, ge=1, description="Passes over the training examples.")
+    max_steps: int | None = Field(None, ge=1, description="Optimizer steps; overrides epochs.")
+    batch_size: int = Field(32, ge=1, description="Examples in a forward pass.")
+    accumulation_steps: int = Field(1, ge=1, description="Forward passes in an optimizer step.")
+    learning_rate: float | None = Field(None, gt=0, description="Peak rate; default: the method's published value.")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled decay.")
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")
+    warmup_ratio: float = Field(0.06, ge=0, lt=1, description="Share of the steps that warm up.")
+    clip_norm: float = Field(1.0, gt=0, description="Largest global gradient norm.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Compute type; auto: bf16 in hardware.")
+    eval_every: int | None = Field(None, ge=1, description="Steps between validations; default: each epoch's end.")
+    patience: int | None = Field(None, ge=1, description="Validations without improvement before stopping early.")
+    cache_trunk: bool = Field(
+        True, description="Compute frozen lower blocks once per example, without dropout, and keep what they give."
+    )
+    gradient_checkpointing: bool = Field(False, description="Recompute activations instead of keeping them.")
+
+
+class PromptSpec(Section):
+    """How a language model is asked; shared by zero_shot and every trained method."""
+
+    template: int = Field(0, ge=0, description="Index among the task's prompt templates.")
+    format: Literal["plain", "chat"] = Field("plain", description="Plain text, or the base's own chat template.")
+
+
+class EvaluationSpec(Section):
+    """How predictions are made."""
+
+    batch_size: int = Field(64, ge=1, description="Examples scored together.")
+    max_new_tokens: int | None = Field(None, ge=1, description="Longest generated answer; default: the task's.")
+    n_beams: int = Field(1, ge=1, description="Beams of a generated answer; 1 is greedy.")
+
+
+class RunSpec(Section):
+    """One run: one base adapted to one task by one method with one seed."""
+
+    base: BaseSpec = Field(default_factory=BaseSpec)
+    task: TaskSpec
+    method: MethodSpec
+    recipes: tuple[RecipeSpec, ...] = Field(
+        (), description="How it is trained beside the method; the first is outermost."
+    )
+    training: TrainingSpec = Field(default_factory=TrainingSpec)
+    prompt: PromptSpec = Field(default_factory=PromptSpec)
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    formulation: Formulation | None = Field(None, description="How the base answers; default: by base and task kind.")
+    probes: tuple[ProbeSpec, ...] = Field((), description="What is measured beside the standard quantities.")
+    seed: int = Field(0, ge=0, description="The one number that init, data order and sampling derive from.")
+
+    def updated(self, **sections: Any) -> "RunSpec":
+        """A checked copy with some fields replaced; a dict replaces only the keys it names."""
+        return parse_spec(merge(self.model_dump(), sections))
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A copy of ``base`` with ``changes`` laid over it, section by section."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def parse_spec(data: dict[str, Any]) -> RunSpec:
+    """A RunSpec from plain data.
+
+    Raises:
+        SpecError: naming every wrong field, its value, what is allowed and the nearest name.
+    """
+    try:
+        return RunSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecError("\n".join(describe(error, RunSpec))) from None
+
+
+def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
+    """Nested plain data from ``section.field=value`` strings; values are read as TOML, else as text."""
+    result: dict[str, Any] = {}
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key.strip():
+            raise SpecError(f"--set needs key=value, such as training.learning_rate=1e-4; got {assignment!r}")
+        _check_section(key.strip(), assignment)
+        nested: Any = read_value(text)
+        for part in reversed(key.strip().split(".")):
+            nested = {part: nested}
+        result = merge(result, nested)
+    return result
+
+
+def _check_section(key: str, assignment: str) -> None:
+    """Raise SpecError for a field whose section is left out, with the section's name where there is one."""
+    if "." in key or key in RunSpec.model_fields:
+        return
+    sections = {name: _fields_at(RunSpec, [name]) for name in RunSpec.model_fields}
+    section = next((name for name, fields in sections.items() if key in fields), "method")
+    raise SpecError(f"--set needs section.field=value; got {assignment!r} (did you mean '{section}.{key}'?)")
+
+
+def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
+    """One sentence per problem: field, value got, what is allowed, nearest name."""
+    return [_sentence(dict(problem), model, prefix) for problem in error.errors()]
+
+
+def _sentence(problem: dict[str, Any], model: type[BaseModel], prefix: str) -> str:
+    location = [str(part) for part in problem["loc"]]
+    name = ".".join([*([prefix] if prefix else []), *location])
+    if problem["type"] == "extra_forbidden":
+        fields = _fields_at(model, location[:-1])
+        return f"unknown field {name!r}{nearest(location[-1], fields)}; allowed: {', '.join(fields)}"
+    if problem["type"] == "missing":
+        return f"{name} is required"
+    if problem["type"] == "model_type":
+        fields = _fields_at(model, location)
+        return f"{name} is a section with the fields {', '.join(fields)}; got {shown(problem['input'])}"
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):
+        return f"{name}: {problem['ctx']['error']}"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    if problem["type"] == "literal_error":
+        allowed = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        got = problem["input"]
+        return f"{name} must be one of {', '.join(allowed)}; got {shown(got)}{nearest(str(got), allowed)}"
+    return f"{name}: {message}; got {shown(problem['input'])}"
+
+
+def shown(value: Any) -> str:
+    """A wrong value as an error shows it: the beginning where it is long."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    for part in location:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return sorted(model.model_fields)
+
+
+def digest(data: Any, length: int = 12) -> str:
+    """The first hex digits of SHA-256 over canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

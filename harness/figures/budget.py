@@ -1,0 +1,58 @@
+"""How good a method gets with k trials of tuning."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from harness.figures.panels import Curve, Panel
+from harness.search.record import StudyRecord
+from harness.statistics.intervals import Floats
+
+
+def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:
+    """Expected best of k trials for k = 1 … n, and its standard deviation, from the values of n trials.
+
+    With the sorted values v_1 ≤ … ≤ v_n, the best of k draws (with replacement) is v_i with probability
+    (i/n)^k - ((i-1)/n)^k. The trials must be independent of each other, as those of a random search are; for a sampler
+    that learns, the curve describes a search by someone who doesn't know their order.
+
+    Args:
+        values: Validation scores, higher is better, shape (n,), n ≥ 1.
+
+    Returns:
+        Mean and standard deviation, each of shape (n,).
+
+    Source:
+        Dodge et al. 2019, section 3.1, https://arxiv.org/abs/1909.03004
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    n = len(ordered)
+    draws = np.arange(1, n + 1)[:, None]
+    chances = (np.arange(1, n + 1) / n) ** draws - (np.arange(n) / n) ** draws
+    mean = chances @ ordered
+    deviation = np.sqrt((chances * (ordered - mean[:, None]) ** 2).sum(axis=1))
+    return mean, deviation
+
+
+def budget_panels(studies: Iterable[StudyRecord]) -> list[Panel[Curve]]:
+    """A panel for each task, base and quantization; in it the curve of each study of quality alone.
+
+    A curve has its method's name, or its study's where the method was searched twice. A pruned trial counts with its
+    last validation, a failed one with the worst quality: both cost a trial and could not have been the best.
+    """
+    cells: defaultdict[tuple[str, str, str], list[StudyRecord]] = defaultdict(list)
+    for study in studies:
+        if study.search.objectives == ("quality",) and study.trials:
+            cells[study.spec.task.name, study.spec.base.name, study.spec.base.quantization].append(study)
+    return [Panel(", ".join(cell), tuple(map(_curve, found, _labels(found)))) for cell, found in sorted(cells.items())]
+
+
+def _labels(studies: Sequence[StudyRecord]) -> list[str]:
+    times = Counter(study.spec.method.name for study in studies)
+    return [study.name if times[study.spec.method.name] > 1 else study.spec.method.name for study in studies]
+
+
+def _curve(study: StudyRecord, label: str) -> Curve:
+    mean, deviation = expected_best([trial.values[0] for trial in study.trials if trial.values])
+    return Curve(label, np.arange(1.0, len(mean) + 1), mean, deviation)

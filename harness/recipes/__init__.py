@@ -1,0 +1,1 @@
+"""Plug-ins that change how a run is trained."""

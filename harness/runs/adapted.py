@@ -1,0 +1,73 @@
+"""A base made ready for a task by a method: what training starts from, and what a stored adapter is loaded into."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.bases.heads import reset_heads
+from harness.bases.load import Base, load
+from harness.core.errors import Unsupported
+from harness.core.seeds import derive
+from harness.core.spec import RunSpec
+from harness.formulations.choose import make_formulation
+from harness.formulations.formulation import Formulation
+from harness.method import Context
+from harness.runs.resolve import Resolved
+from harness.speed.dropout import use_bulk_dropout
+from harness.speed.first_token import keep_first_token
+from harness.speed.trunk import cache_trunk
+from harness.storage.checkpoint import trainable
+
+
+@dataclass
+class Adapted:
+    """The model that the method returned, and how it answers; ``base.model`` may be part of it.
+
+    ``added`` are the names of the trainable tensors that the base did not have.
+    """
+
+    model: nn.Module
+    base: Base
+    formulation: Formulation
+    added: frozenset[str]
+
+
+def load_base(run: Resolved) -> Base:
+    """The run's base with its heads drawn from the seed, the same for every method."""
+    base = load(run.spec.base, run.asked.formulation, run.asked.n_labels, run.method.unquantized_blocks)
+    reset_heads(base.model, base.head_names, derive(run.spec.seed, "head"))
+    return base
+
+
+def adapt(run: Resolved, base: Base, total_steps: int) -> Adapted:
+    """Apply the method to a base just loaded; what it draws at random depends on the seed alone."""
+    spec, method = run.spec, run.method
+    base.n_virtual_tokens = method.virtual_tokens()
+    formulation = make_formulation(spec, run.task, base, method.scoring())
+    _speed_up(base.model, spec)
+    own = {id(parameter) for parameter in base.model.parameters()}
+    seed = derive(spec.seed, "init")
+    torch.manual_seed(seed)
+    model = method.apply(base.model, Context(run.base, run.asked, base.head_names, total_steps, seed))
+    added = frozenset(name for name, parameter in trainable(model).items() if id(parameter) not in own)
+    if spec.training.gradient_checkpointing and method.trains:
+        _checkpoint(model)
+    if spec.training.cache_trunk and method.trains:
+        base.n_cached_blocks = cache_trunk(model, base)
+    return Adapted(model, base, formulation, added)
+
+
+def _checkpoint(model: Any) -> None:
+    try:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    except ValueError as error:
+        raise Unsupported(f"no gradient checkpointing: {error}") from None
+
+
+def _speed_up(model: nn.Module, spec: RunSpec) -> None:
+    """The same computation in less time, whatever the method."""
+    use_bulk_dropout(model)
+    if spec.formulation == "head":
+        keep_first_token(model)

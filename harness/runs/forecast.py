@@ -1,0 +1,98 @@
+"""The memory that a run will need, told before it trains."""
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from torch import nn
+
+from harness import data
+from harness.core.spec import RunSpec
+from harness.formulations.formulation import Row
+from harness.measure.hardware import autocast
+from harness.measure.memory import PhaseMemory, memory_kind
+from harness.runs.adapted import Adapted, adapt, load_base
+from harness.runs.resolve import Resolved
+from harness.speed.allocator import keep_large_buffers
+from harness.storage.checkpoint import trainable
+from harness.training.batches import batches, planned_steps
+
+PROBED_ROWS = (1, 2, 6)
+"""Rows of the passes that are measured; the first one only brings the weights in from their file."""
+MOMENTS = 2
+"""What AdamW keeps of each trained parameter."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Bytes at the peak of training, by what they are for.
+
+    ``fixed`` does not depend on the batch: weights, and on the CPU the interpreter with its libraries (resident memory
+    counts them). ``batch`` is what the largest batch adds: activations, their gradients, gaps in the heap. ``trained``
+    is the optimizer's state and the copy of the best checkpoint, which is kept on the CPU.
+    """
+
+    fixed: int
+    batch: int
+    trained: int
+    n_rows: int
+    n_tokens: int
+    n_steps: int
+
+    @property
+    def total(self) -> int:
+        """Comparable with ``cost.peak_memory_bytes.train`` of the record."""
+        return self.fixed + self.batch + self.trained
+
+
+def forecast(run: Resolved) -> Forecast | None:
+    """What training will need, or None where nothing is trained.
+
+    Loads the base, reads the data, and takes steps on a few copies of the longest example without moving a weight:
+    memory grows linearly with the rows of a batch, so its peak at 2 and at 6 rows tells that of the largest batch.
+
+    Raises:
+        SpecError, SourceError: wrong input, as ``run`` raises them.
+    """
+    keep_large_buffers()
+    if not run.method.trains:
+        return None
+    splits, _ = data.load(run.task, run.spec.task, run.spec.seed)
+    run = replace(run, task=data.scaled(run.task, splits.train))
+    n_steps = planned_steps(run.spec, len(splits.train))
+    adapted = adapt(run, load_base(run), n_steps)
+    taken = _largest_batch(adapted.formulation.encode_training(splits.train), run.spec, n_steps)
+    longest = max(taken, key=lambda row: row.length)
+    peaks = {n: _peak_of_step(adapted, [longest] * n) for n in PROBED_ROWS}
+    few, more = PROBED_ROWS[1:]
+    per_row = (peaks[more] - peaks[few]) // (more - few)
+    state = sum(parameter.nbytes for parameter in trainable(adapted.model).values())
+    return Forecast(
+        fixed=peaks[few] - few * per_row,
+        batch=len(taken) * per_row,
+        trained=state * (MOMENTS + (memory_kind() == "rss")),
+        n_rows=len(taken),
+        n_tokens=longest.length,
+        n_steps=n_steps,
+    )
+
+
+def _largest_batch(rows: list[Row], spec: RunSpec, n_steps: int) -> list[Row]:
+    """The batch of the whole run that pads to the most tokens."""
+    lengths = [row.length for row in rows]
+    order = batches(lengths, spec.training.batch_size, spec.seed)
+    seen = (indices for _, indices in islice(order, n_steps * spec.training.accumulation_steps))
+    return [rows[index] for index in max(seen, key=lambda indices: len(indices) * max(lengths[i] for i in indices))]
+
+
+def _peak_of_step(adapted: Adapted, rows: list[Row]) -> int:
+    """Bytes at the peak of one forward and backward pass; the gradients are thrown away."""
+    model: nn.Module = adapted.model.train()
+    device = next(model.parameters()).device
+    memory = PhaseMemory()
+    with memory.phase("step"):
+        batch = adapted.formulation.collate(rows, device)
+        with autocast(device, adapted.formulation.spec.training.precision):
+            loss = adapted.formulation.loss(model, batch)
+        loss.backward()
+    model.zero_grad()
+    return memory.peaks["step"]

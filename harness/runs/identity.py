@@ -1,0 +1,87 @@
+"""What a run is called: a hash of all that decides its result. Imports no torch."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from harness.bases.weights import weights_of
+from harness.core.plugins import Plugin
+from harness.core.spec import PluginSpec, TaskSpec, digest
+from harness.data.tasks import find_task
+from harness.runs.resolve import Resolved
+from harness.storage.record import SCHEMA
+from harness.task import Task
+
+
+def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) -> str:
+    """12 hex digits of SHA-256 over everything that decides the result.
+
+    Sections and fields that stand at their default are left out, and so are versions that are still 1: a new field or
+    plug-in kind orphans no stored run. A default that changes must raise the version of what it belongs to.
+    """
+    spec, method = resolved.spec, resolved.method
+    identity: dict[str, Any] = {
+        "schema": SCHEMA,
+        "seed": spec.seed,
+        "formulation": spec.formulation,
+        "precision": spec.training.precision,
+        "base": {"name": spec.base.name} | _changed(spec.base, "name"),
+        "task": {"name": spec.task.name} | _changed(spec.task, "name"),
+        "method": {"name": spec.method.name} | _changed(method),
+        "versions": _raised({"task": resolved.task.version, "method": method.version}),
+        "fingerprint": data_fingerprint,
+        "weights": weights_fingerprint,
+    }
+    published = ("learning_rate",) if method.trains and spec.training.learning_rate == method.learning_rate else ()
+    sections = {
+        "training": _changed(spec.training, "precision", *published),
+        "prompt": _changed(spec.prompt),
+        "evaluation": _changed(spec.evaluation),
+    }
+    plugins = {"recipes": _chosen(spec.recipes, resolved.recipes), "probes": _chosen(spec.probes, resolved.probes)}
+    return digest(identity | {name: changed for name, changed in (sections | plugins).items() if changed})
+
+
+def _chosen(given: Sequence[PluginSpec], plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
+    """Plug-ins of a kind by name, with what differs from their defaults and the versions that were raised."""
+    return [
+        {"name": spec.name} | _changed(plugin) | _raised({"version": plugin.version})
+        for spec, plugin in zip(given, plugins, strict=True)
+    ]
+
+
+def _changed(part: BaseModel, *but: str) -> dict[str, Any]:
+    """The fields that differ from their defaults, as plain data, without those named."""
+    default = {name: field.get_default(call_default_factory=True) for name, field in type(part).model_fields.items()}
+    plain = part.model_dump(mode="json", exclude=set(but))
+    return {name: value for name, value in plain.items() if getattr(part, name) != default[name]}
+
+
+def _raised(versions: dict[str, int]) -> dict[str, int]:
+    return {name: version for name, version in versions.items() if version != 1}
+
+
+def fingerprint(task: TaskSpec, seed: int) -> str:
+    """Fingerprint of the examples a run uses; they are loaded once in a process.
+
+    Raises:
+        SourceError: no source of the data can be reached.
+        SpecError: they have one class only.
+    """
+    # The seed decides which training examples a limit keeps, and nothing else.
+    return _fingerprint(find_task(task.name), task, seed if task.train_limit else 0)
+
+
+@cache
+def _fingerprint(task: Task, spec: TaskSpec, seed: int) -> str:
+    from harness import data
+
+    return data.load(task, spec, seed)[1].fingerprint
+
+
+def identify(resolved: Resolved) -> str:
+    """The run_id, with the data and the weights as they are here and now."""
+    data_fingerprint = fingerprint(resolved.spec.task, resolved.spec.seed)
+    return run_id(resolved, data_fingerprint, weights_of(resolved.spec.base.name).fingerprint)

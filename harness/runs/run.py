@@ -1,0 +1,303 @@
+"""One run, from spec to record."""
+
+import errno
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from harness import data
+from harness.bases.weights import weights_of
+from harness.core.errors import HarnessError, NoResult, Unsupported
+from harness.core.seeds import derive
+from harness.core.spec import RunSpec
+from harness.data import out_of_domain
+from harness.formulations.formulation import Formulation, Row
+from harness.formulations.predict import Judged, predict, write_predictions
+from harness.formulations.soundness import check_asked
+from harness.measure.environment import environment
+from harness.measure.memory import PhaseMemory, memory_kind
+from harness.measure.parameters import measure_params
+from harness.runs import identity
+from harness.runs.adapted import adapt, load_base
+from harness.runs.progress import RunProgress, run_progress
+from harness.runs.resolve import Resolved, resolve
+from harness.speed.allocator import keep_large_buffers
+from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
+from harness.storage.record import RETRIED, Answered, Cost, DataInfo, Params, PeakMemory, Record, Status, Weights
+from harness.storage.store import Store
+from harness.task import Example, Splits, declaration
+from harness.training.batches import planned_steps
+from harness.training.fit import Diverged, Fitted, fit, restore
+from harness.training.reach import Reach
+
+OnValidation = Callable[[int, dict[str, float]], None]
+
+
+def run(
+    spec: RunSpec | Resolved,
+    results: Path = Path("results"),
+    *,
+    force: bool = False,
+    on_validation: OnValidation | None = None,
+) -> Record:
+    """The record of a run: the stored one if it is finished, else a new one.
+
+    A failed or out-of-memory run is tried again. One that another process is making is waited for and returned, however
+    it ended. An exception of ``on_validation``, like Ctrl-C, passes through and
+    leaves no record.
+
+    Args:
+        spec: What to run; ``resolve`` fills in its defaults.
+        results: Folder that holds ``runs/``.
+        force: Repeat a finished run and keep the old record beside the new one.
+        on_validation: Told the step and the metrics of every validation during training.
+
+    Raises:
+        SpecError, SourceError: wrong input; nothing is written.
+        StorageError: the disk is full or the results can't be written; no record is left.
+    """
+    keep_large_buffers()
+    store, resolved = Store(results), spec if isinstance(spec, Resolved) else resolve(spec)
+    splits, info = data.load(resolved.task, resolved.spec.task, resolved.spec.seed)
+    resolved = replace(resolved, task=data.scaled(resolved.task, splits.train))
+    weights = weights_of(resolved.spec.base.name)
+    run_id = identity.run_id(resolved, info.fingerprint, weights.fingerprint)
+    before = store.find(run_id)
+    if before and before.status not in RETRIED and not force:
+        return before
+    with store.locked(run_id):
+        meanwhile = store.find(run_id)
+        if meanwhile and not (before and meanwhile.model_dump_json() == before.model_dump_json()):
+            return meanwhile
+        with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
+            attempt = _Attempt(resolved, splits, info, weights, folder, progress, on_validation)
+            record = attempt.record(run_id)
+            store.finish(folder, record)
+    return record
+
+
+class _Stopped(Exception):
+    """Carries what ``on_validation`` raised past the handlers of failures."""
+
+
+@dataclass
+class _Attempt:
+    """One try at a run; its fields hold what is known so far, so that a failure leaves a record too."""
+
+    run: Resolved
+    splits: Splits
+    info: DataInfo
+    weights: Weights
+    folder: Path
+    progress: RunProgress
+    on_validation: OnValidation | None
+    params: Params = field(default_factory=Params)
+    trainable_final: int | None = None
+    fitted: Fitted = field(default_factory=Fitted)
+    metrics: dict[str, float] = field(default_factory=dict)
+    metrics_last: dict[str, float] = field(default_factory=dict)
+    answered: dict[str, Answered] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    memory: PhaseMemory = field(default_factory=PhaseMemory)
+    eval_tokens: int = 0
+
+    def record(self, run_id: str) -> Record:
+        """Adapt and evaluate, whatever comes of it."""
+        started, clock = datetime.now(UTC), time.perf_counter()
+        status, reason = self._status()
+        self.seconds["total"] = time.perf_counter() - clock
+        self._log("finished", status=status, reason=reason)
+        return Record(
+            run_id=run_id,
+            status=status,
+            reason=reason,
+            spec=self.run.spec,
+            started_at=started.isoformat(timespec="seconds"),
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            task=declaration(self.run.task),
+            primary_metric=self.run.task.metrics[0],
+            metrics=self.metrics,
+            metrics_last=self.metrics_last,
+            answered=self.answered,
+            params=self.params,
+            cost=self._cost(),
+            curve=self.fitted.curve,
+            data=self.info,
+            weights=self.weights,
+            environment=environment(self.run.spec.training.precision),
+        )
+
+    def _status(self) -> tuple[Status, str | None]:
+        reason = self.run.skip_reason()
+        if reason:
+            return "skipped", reason
+        try:
+            self._adapt()
+        except Diverged as error:
+            return "diverged", str(error)
+        except _Stopped as stopped:
+            raise stopped.__cause__ or stopped from None
+        except NoResult as error:
+            return "failed", str(error)
+        except Unsupported as error:
+            return "skipped", str(error)
+        except Exception as error:
+            if isinstance(error, HarnessError | OSError) and not _is_out_of_memory(error):
+                raise
+            self._log("error", traceback=traceback.format_exc())
+            return ("out_of_memory" if _is_out_of_memory(error) else "failed"), f"{type(error).__name__}: {error}"
+        return "ok", None
+
+    def _adapt(self) -> None:
+        """Load, apply, tokenize, train, evaluate, store."""
+        method, splits = self.run.method, self.splits
+        self.progress.phase("load")
+        with self._timed("load"):
+            base = load_base(self.run)
+            n_steps = planned_steps(self.run.spec, len(splits.train))
+            adapted = adapt(self.run, base, n_steps)
+        model, formulation = adapted.model, adapted.formulation
+        init_hash = hash_tensors(trainable(model)) if method.trains else ""
+        self.progress.phase("tokenize")
+        with self._timed("tokenize"), torch.no_grad():
+            formulation.prepare(model, splits.train)
+            train = formulation.encode_training(splits.train) if method.trains else []
+            held_out = self._encode(formulation, {"validation": splits.validation, "test": splits.test})
+            elsewhere = self._encode(formulation, self._out_of_domain())
+        self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
+        adapter = self.folder / "adapter" if method.trains else None
+        if adapter:
+            reach = Reach(model, base.head_names, adapted.added)
+            self._train(model, formulation, train, held_out, n_steps)
+            reach.check()
+            self._save(model, adapter)
+        params = measure_params(model, base.head_names, self.trainable_final, adapter)
+        hashes = {"init_hash": init_hash, "stored_hash": hash_folder(adapter) if adapter else ""}
+        self.params = params.model_copy(update=hashes)
+        self._evaluate(model, formulation, held_out | elsewhere)
+
+    def _encode(self, formulation: Formulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
+        """The rows of each split to be answered, checked before anything is trained."""
+        rows = {split: formulation.encode(examples) for split, examples in asked.items()}
+        for split, examples in asked.items():
+            check_asked(self.run.task, formulation.tokenizer, split, examples, len(rows[split]))
+        return rows
+
+    def _save(self, model: nn.Module, adapter: Path) -> None:
+        """The method's own files; a full disk is an OSError, whoever says so."""
+        try:
+            self.run.method.save(model, adapter)
+        except SafetensorError as error:
+            if "I/O error" not in str(error):
+                raise
+            raise OSError(str(error)) from None
+
+    def _out_of_domain(self) -> dict[str, list[Example]]:
+        """Test examples of the tasks this one names; where they overlap with train is recorded."""
+        if not self.run.spec.task.out_of_domain:
+            return {}
+        found = list(out_of_domain.read(self.run.task, self.run.spec.task, self.run.spec.seed))
+        self.info.out_of_domain.update({other.name: other.described(self.splits.train) for other in found})
+        return {other.name: other.examples for other in found}
+
+    def _train(
+        self, model: nn.Module, formulation: Formulation, train: list[Row], held_out: dict[str, list[Row]], n_steps: int
+    ) -> None:
+        """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
+        torch.manual_seed(derive(self.run.spec.seed, "dropout"))
+        primary = f"validation/{self.run.task.metrics[0]}"
+
+        def validate(current: nn.Module) -> dict[str, float]:
+            # Generation and few-shot sampling must not shift dropout's random numbers.
+            with torch.random.fork_rng():
+                return self._judge(current, formulation, "validation", held_out["validation"]).metrics(self.run.task)
+
+        def validated(step: int, metrics: dict[str, float]) -> None:
+            self.progress.validated(primary, metrics[primary])
+            self._log("validation", step=step, **metrics)
+            if self.on_validation:
+                try:
+                    self.on_validation(step, metrics)
+                except BaseException as error:
+                    raise _Stopped from error
+
+        self.progress.phase("train", n_steps)
+        with self.memory.phase("train"):
+            self.fitted = fit(
+                model, self.run.method, formulation, train, n_steps, validate, self.progress.step, validated
+            )
+        self.seconds["train"] = self.fitted.train_seconds
+        self.trainable_final = self.run.method.trainable_final(model)
+        if self.fitted.best_step != self.fitted.steps:
+            self.metrics_last = self._metrics(self._judge_all(model, formulation, held_out))
+            restore(model, self.fitted.best)
+
+    def _evaluate(self, model: nn.Module, formulation: Formulation, held_out: dict[str, list[Row]]) -> None:
+        self.progress.phase("evaluate")
+        judged = self._judge_all(model, formulation, held_out)
+        self.metrics = self._metrics(judged)
+        self.answered = {part.split: part.counts for part in judged}
+        self.metrics_last = self.metrics_last or self.metrics
+        write_predictions(judged, self.run.task, self.folder / "predictions.parquet")
+
+    def _judge_all(self, model: nn.Module, formulation: Formulation, held_out: dict[str, list[Row]]) -> list[Judged]:
+        return [self._judge(model, formulation, split, rows) for split, rows in held_out.items()]
+
+    def _metrics(self, judged: list[Judged]) -> dict[str, float]:
+        return {key: value for part in judged for key, value in part.metrics(self.run.task).items()}
+
+    def _judge(self, model: nn.Module, formulation: Formulation, split: str, rows: list[Row]) -> Judged:
+        self.eval_tokens += sum(row.n_tokens for row in rows)
+        with self._timed("eval"), self.memory.phase("eval"):
+            return Judged(split, rows, predict(model, formulation, rows)).relabelled(self.run.task.label_map.get(split))
+
+    def _cost(self) -> Cost:
+        return Cost(
+            **{f"{name}_seconds": value for name, value in self.seconds.items()},
+            train_tokens=self.fitted.train_tokens,
+            padded_tokens=self.fitted.padded_tokens,
+            eval_tokens=self.eval_tokens,
+            peak_memory_bytes=PeakMemory(**self.memory.peaks),
+            memory_kind=memory_kind(),
+        )
+
+    @contextmanager
+    def _timed(self, phase: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+
+    def _log(self, event: str, **values: Any) -> None:
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **values}
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+ALLOCATORS = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+    "bad_alloc",
+    "out of memory",
+)
+"""What errors say where the processor's memory ran out: of PyTorch, the system, oneDNN, the C++ library."""
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether the GPU's or the processor's memory ran out, here or in what the error comes from."""
+    if error is None:
+        return False
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    said = any(words in str(error).lower() for words in ALLOCATORS)
+    return known or said or _is_out_of_memory(error.__cause__ or error.__context__)

@@ -1,0 +1,1 @@
+"""Grids of runs: the file, the plan, what would be unfair about it."""

@@ -1,0 +1,203 @@
+"""What a suite or its records give one method and not another. Imports no torch."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+from harness.core.errors import SourceError
+from harness.core.spec import RunSpec, TaskSpec
+from harness.method import METHODS, make_method
+from harness.runs.identity import fingerprint
+from harness.storage.record import Record
+from harness.suites.suite import Cell
+
+Fault = Literal[
+    "unequal_training",
+    "unequal_data",
+    "unequal_tuning",
+    "one_learning_rate",
+    "unequal_rank",
+    "unequal_params",
+    "test_for_selection",
+    "few_seeds",
+    "few_examples",
+    "mixed_fingerprints",
+    "leakage",
+]
+
+RATE_RATIO = 10
+"""Published learning rates that differ by this factor can't share one value."""
+PARAMS_RATIO = 4
+"""Parameter-efficient methods whose trained parameters differ by more than this factor have unequal budgets. Equal
+ranks and prefix lengths still differ by up to 3, as keys and values of grouped attention are small."""
+EFFICIENT_PERCENT = 5
+"""A method that trains less than this share of the base is parameter-efficient, and has a budget to compare."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a reviewer would not accept, why, and what to change."""
+
+    fault: Fault
+    what: str
+    reason: str
+    remedy: str
+
+
+def check_methods(cells: list[Cell]) -> Iterator[Finding]:
+    """Findings about what the methods are given: training, data, tuning, learning rate, rank."""
+    specs = {cell.label: cell.spec for cell in cells}
+    trained = {label: spec for label, spec in specs.items() if METHODS.find(spec.method.name).trains}
+    yield from _unequal_training(trained)
+    yield from _unequal_data(specs)
+    yield from _unequal_tuning(trained)
+    yield from _one_learning_rate(trained)
+    yield from _unequal_rank(trained)
+
+
+def _differences(values: Mapping[str, Any]) -> str | None:
+    """Who has which value, if not all have the same."""
+    if len({str(value) for value in values.values()}) < 2:
+        return None
+    return "; ".join(f"{label} {value}" for label, value in values.items())
+
+
+TRAINING: dict[str, Callable[[RunSpec], Any]] = {
+    "training.epochs": lambda spec: None if spec.training.max_steps else spec.training.epochs,
+    "training.max_steps": lambda spec: spec.training.max_steps,
+    "the batch (batch_size × accumulation_steps)": lambda spec: (
+        spec.training.batch_size * spec.training.accumulation_steps
+    ),
+    "training.eval_every": lambda spec: spec.training.eval_every,
+    "training.patience": lambda spec: spec.training.patience,
+}
+
+
+def _unequal_training(specs: dict[str, RunSpec]) -> Iterator[Finding]:
+    for field, value in TRAINING.items():
+        if differences := _differences({label: value(spec) for label, spec in specs.items()}):
+            yield Finding(
+                "unequal_training",
+                f"{field} differs between methods: {differences}",
+                "a method that trains longer, or is selected among more checkpoints, is better for that reason alone",
+                "set it once in [training]; a method that needs longer should lengthen all of them",
+            )
+
+
+def _unequal_data(specs: dict[str, RunSpec]) -> Iterator[Finding]:
+    for field in ("path", "train_limit", "validation_limit", "test_limit"):
+        if differences := _differences({label: getattr(spec.task, field) for label, spec in specs.items()}):
+            yield Finding(
+                "unequal_data",
+                f"task.{field} differs between methods: {differences}",
+                "more training or validation examples are an advantage, and other test examples can't be paired",
+                "set it once in [task]",
+            )
+    if differences := _differences({label: spec.base.max_length for label, spec in specs.items()}):
+        yield Finding(
+            "unequal_data",
+            f"base.max_length differs between methods: {differences}",
+            "the method with the longer inputs reads text that the others never see",
+            "set it once in [base]",
+        )
+
+
+def _unequal_tuning(specs: dict[str, RunSpec]) -> Iterator[Finding]:
+    settings: defaultdict[str, int] = defaultdict(int)
+    for spec in specs.values():
+        settings[spec.method.name] += 1
+    if differences := _differences(settings):
+        yield Finding(
+            "unequal_tuning",
+            f"the number of settings tried differs between methods: {differences}",
+            "the best of several settings is compared with the only one of another method",
+            "try equally many settings of each method, or split the suite and compare one setting of each",
+        )
+
+
+def _one_learning_rate(specs: dict[str, RunSpec]) -> Iterator[Finding]:
+    published = {label: METHODS.find(spec.method.name).learning_rate for label, spec in specs.items()}
+    pairs = [
+        f"{a} ({published[a]:g}) and {b} ({published[b]:g})"
+        for a, b in combinations(specs, 2)
+        if specs[a].training.learning_rate == specs[b].training.learning_rate
+        and max(published[a], published[b]) >= RATE_RATIO * min(published[a], published[b])
+    ]
+    if pairs:
+        yield Finding(
+            "one_learning_rate",
+            f"one learning rate for methods whose published ones are far apart: {', '.join(pairs)}",
+            "the rate suits one of them at most: the comparison would measure the rate, not the methods",
+            "leave training.learning_rate out (each method then has its published rate) or set it for each method",
+        )
+
+
+def _unequal_rank(specs: dict[str, RunSpec]) -> Iterator[Finding]:
+    ranks: defaultdict[str, set[int]] = defaultdict(set)
+    for spec in specs.values():
+        settings = spec.method.settings
+        if rank := settings.get("target_rank", settings.get("rank")):
+            ranks[spec.method.name].add(rank)
+    if differences := _differences({name: sorted(values) for name, values in ranks.items()}):
+        yield Finding(
+            "unequal_rank",
+            f"ranks differ between low-rank methods: {differences}",
+            "rank is the budget of a low-rank update: a larger one can fit more and costs more",
+            "give the methods the same final rank, or sweep the same ranks for each",
+        )
+
+
+def check_params(cells: Iterable[Cell], records: Iterable[Record]) -> Iterator[Finding]:
+    """Findings about trained parameters, heads left out: measured in runs so far, else by formula."""
+    measured = {
+        (record.spec.base.name, _method_key(record.spec)): record.params for record in records if record.status == "ok"
+    }
+    params: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for cell in cells:
+        base = cell.spec.base.name
+        known = measured.get((base, _method_key(cell.spec)))
+        trained = known.trainable_final - known.head if known else _expected_params(cell.spec)
+        if trained and not (known and 100 * trained > EFFICIENT_PERCENT * known.total):
+            params[base][cell.label] = trained
+    for base, by_label in params.items():
+        if max(by_label.values()) > PARAMS_RATIO * min(by_label.values()):
+            yield Finding(
+                "unequal_params",
+                f"trained parameters on {base} differ more than {PARAMS_RATIO}-fold between parameter-efficient "
+                "methods: " + "; ".join(f"{label} {n:,}" for label, n in by_label.items()),
+                "a larger budget can fit more and costs more: the difference is not one of methods",
+                "choose ranks, widths and prefix lengths that train about equally many parameters",
+            )
+
+
+def _method_key(spec: RunSpec) -> str:
+    return spec.method.model_dump_json()
+
+
+def _expected_params(spec: RunSpec) -> int | None:
+    from harness.bases.info import base_info
+
+    return make_method(spec.method).expected_params(base_info(spec.base.name, spec.base.quantization))
+
+
+def check_fingerprints(cells: Iterable[Cell], records: Iterable[Record]) -> Iterator[Finding]:
+    """Findings about records of this suite's tasks and seeds whose examples were not the same."""
+    wanted = {(cell.spec.task, cell.spec.seed) for cell in cells}
+    fingerprints: defaultdict[tuple[TaskSpec, int], set[str]] = defaultdict(set)
+    for record in records:
+        key = (record.spec.task, record.spec.seed)
+        if key in wanted and record.data.fingerprint:
+            fingerprints[key].add(record.data.fingerprint)
+    for (task, seed), found in fingerprints.items():
+        with suppress(SourceError):
+            found.add(fingerprint(task, seed))
+        if len(found) > 1:
+            yield Finding(
+                "mixed_fingerprints",
+                f"examples of {task.name}, seed {seed}, differ between records or from now: {', '.join(sorted(found))}",
+                "runs on different examples can't be paired: the data or its source changed in between",
+                "use one source of the data, and move the older runs to another results folder",
+            )

@@ -1,0 +1,34 @@
+"""The fairness linter: every finding about a suite file, its data and its records. Imports no torch."""
+
+from dataclasses import dataclass
+
+from harness.storage.record import Record
+from harness.suites.examples import check_examples, read_texts
+from harness.suites.fairness import Finding, check_fingerprints, check_methods, check_params
+from harness.suites.suite import Suite, expand
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a suite, and what could not be looked at."""
+
+    findings: list[Finding]
+    unchecked: list[str]
+
+
+def lint(suite: Suite, records: list[Record]) -> Verdict:
+    """Everything a reviewer would object to.
+
+    Args:
+        suite: The checked suite.
+        records: Finished runs; those of the suite's methods and tasks count.
+    """
+    cells = expand(suite)
+    texts, unchecked = read_texts(cells)
+    findings = [
+        *check_methods(cells),
+        *check_params(cells, records),
+        *check_examples(suite, texts),
+        *check_fingerprints(cells, records),
+    ]
+    return Verdict(findings, unchecked)

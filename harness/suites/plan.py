@@ -1,0 +1,83 @@
+"""Which cells of a suite are done, and what the others will cost. Imports no torch."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from harness.core.errors import HarnessError
+from harness.core.spec import RunSpec
+from harness.runs.identity import identify
+from harness.runs.resolve import Resolved
+from harness.storage.record import RETRIED, Record
+from harness.storage.store import Store
+from harness.suites.suite import Cell
+
+State = Literal["done", "skipped", "failed", "to run", "unavailable"]
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell of a suite, what is known of it, and why it won't run if it won't."""
+
+    label: str
+    run: Resolved
+    state: State
+    run_id: str | None
+    reason: str | None = None
+
+    @property
+    def spec(self) -> RunSpec:
+        """The resolved spec."""
+        return self.run.spec
+
+    @property
+    def outlook(self) -> State:
+        """The state, but for a cell that will be skipped when its turn comes: that one is skipped already."""
+        return "skipped" if self.state == "to run" and self.reason else self.state
+
+
+def plan(cells: Iterable[Cell], store: Store, retry_failed: bool = False) -> list[PlannedCell]:
+    """The state of every cell: by its record, or by whether its method and its data allow it to run.
+
+    Args:
+        cells: The expanded suite.
+        store: Where the records are.
+        retry_failed: Whether cells that failed or ran out of memory are to run again.
+    """
+    retried = RETRIED if retry_failed else ()
+    return [_plan_cell(cell, store, retried) for cell in cells]
+
+
+def _plan_cell(cell: Cell, store: Store, retried: Collection[str]) -> PlannedCell:
+    try:
+        run_id = identify(cell.run)
+    except HarnessError as error:
+        return PlannedCell(cell.label, cell.run, "unavailable", None, str(error))
+    record = store.find(run_id)
+    if record is None or record.status in retried:
+        return PlannedCell(cell.label, cell.run, "to run", run_id, cell.run.skip_reason())
+    state: State = "skipped" if record.status == "skipped" else "failed" if record.status in RETRIED else "done"
+    return PlannedCell(cell.label, cell.run, state, run_id, record.reason)
+
+
+class Costs:
+    """Expected seconds of a run: the median of finished runs of its method on its base and task, else of its method."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._seconds: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+        for record in records:
+            if record.status == "ok":
+                for key in self._keys(record.spec):
+                    self._seconds[key].append(record.cost.total_seconds)
+
+    def expected_seconds(self, spec: RunSpec) -> float | None:
+        """Seconds, or None where no run of the method has finished yet."""
+        found = next((self._seconds[key] for key in self._keys(spec) if key in self._seconds), None)
+        return median(found) if found else None
+
+    @staticmethod
+    def _keys(spec: RunSpec) -> list[tuple[str, ...]]:
+        method = spec.method.name
+        return [(method, spec.base.name, spec.base.quantization, spec.task.name), (method,)]

@@ -1,0 +1,250 @@
+"""A suite: axes in a TOML file, expanded into the runs they mean. Imports no torch."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from harness.core.errors import HarnessError, SpecError, nearest
+from harness.core.spec import (
+    BaseSpec,
+    EvaluationSpec,
+    Formulation,
+    MethodSpec,
+    PromptSpec,
+    Quantization,
+    RunSpec,
+    Section,
+    TaskSpec,
+    TrainingSpec,
+    describe,
+    merge,
+    parse_spec,
+)
+from harness.core.toml import read_toml
+from harness.data.tasks import find_task
+from harness.method import make_method
+from harness.runs.resolve import Resolved, resolve
+from harness.search.spec import SearchSpec
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "base": BaseSpec,
+    "task": TaskSpec,
+    "training": TrainingSpec,
+    "prompt": PromptSpec,
+    "evaluation": EvaluationSpec,
+}
+"""Parts of a spec that a suite may set for all methods, and a method may set for itself."""
+
+AXES = {"base": ("name", "quantization"), "task": ("name",)}
+"""Fields that the axes fill in, so no section may."""
+
+
+class Suite(Section):
+    """The axes, what all runs share, and what the comparison is to show."""
+
+    bases: list[Annotated[str, Field(min_length=1)]] = Field(
+        ["minilm"], description="Registered bases, local folders or hub ids."
+    )
+    quantizations: list[Quantization] = Field(["none"], description="Precisions of the frozen layers.")
+    tasks: list[str] = Field([], description="Registered tasks.")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="Seeds; every method runs with each of them.")
+    methods: dict[str, dict[str, Any]] = Field(
+        {}, description="Label → `name` (default: the label), hyperparameters, and sections that override the shared."
+    )
+    worth_claiming: dict[str, Share] = Field(
+        {"default": 0.02},
+        description="Smallest difference of the primary metric worth claiming: a number, or by task with a `default`.",
+    )
+    search: SearchSpec | None = Field(None, description="Tunes every cell with this budget; default: no tuning.")
+    formulation: Formulation | None = Field(None, description="How the bases answer; default: by base and task kind.")
+    base: dict[str, Any] = Field({}, description="Shared fields of the base section.")
+    task: dict[str, Any] = Field({}, description="Shared fields of the task section.")
+    training: dict[str, Any] = Field({}, description="Shared fields of the training section.")
+    prompt: dict[str, Any] = Field({}, description="Shared fields of the prompt section.")
+    evaluation: dict[str, Any] = Field({}, description="Shared fields of the evaluation section.")
+
+    @field_validator("worth_claiming", mode="before")
+    @classmethod
+    def _one_for_all_tasks(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"default": value}
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Sections that all methods share, as plain data."""
+        return {name: getattr(self, name) for name in SECTIONS}
+
+    def smallest_claim(self, task: str) -> float:
+        """The smallest difference worth claiming on a task."""
+        return self.worth_claiming.get(task) or self.worth_claiming.get("default", 0.02)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a suite: the label its method has in the file, what the file asks for, and what that means."""
+
+    label: str
+    asked: RunSpec
+    run: Resolved
+
+    @property
+    def spec(self) -> RunSpec:
+        """The resolved spec."""
+        return self.run.spec
+
+
+def read_suite(path: Path) -> Suite:
+    """The checked suite of a file.
+
+    Raises:
+        SpecError: the file can't be read, or every problem in it, one a line.
+    """
+    data = read_toml(path)
+    try:
+        return parse_suite(data)
+    except SpecError as error:
+        raise SpecError(f"{path}:\n{error}") from None
+
+
+def parse_suite(data: dict[str, Any]) -> Suite:
+    """A checked suite from plain data.
+
+    Raises:
+        SpecError: every problem, one a line, with what is allowed and the nearest name.
+    """
+    problems: dict[str, None] = {}
+    try:
+        suite = Suite.model_validate(data)
+    except ValidationError as error:
+        problems |= dict.fromkeys(describe(error, Suite))
+        suite = Suite.model_validate(_without(data, [problem["loc"] for problem in error.errors()]))
+    problems |= dict.fromkeys(_problems(suite, data))
+    if problems:
+        raise SpecError("\n".join(problems))
+    return suite
+
+
+def expand(suite: Suite) -> list[Cell]:
+    """The cells, resolved, without duplicates; cells of one base follow each other, then those of one task."""
+    cells: dict[str, Cell] = {}
+    for label, spec in _given(suite):
+        run = resolve(spec)
+        for seed in suite.seeds:
+            seeded = run.seeded(seed)
+            cells.setdefault(seeded.spec.model_dump_json(), Cell(label, spec, seeded))
+    return list(cells.values())
+
+
+def expand_studies(suite: Suite) -> list[Cell]:
+    """What a search tunes: a cell for all seeds; what the file sets for it (``asked``) is held fixed.
+
+    Cells that can't run are left out.
+    """
+    cells = [Cell(label, spec, resolve(spec)) for label, spec in _given(suite)]
+    return [cell for cell in cells if cell.run.skip_reason() is None]
+
+
+def _given(suite: Suite) -> Iterator[tuple[str, RunSpec]]:
+    """Label and spec of every method on every base, quantization and task, as the file has them."""
+    for base, quantization, task, label in product(suite.bases, suite.quantizations, suite.tasks, suite.methods):
+        settings, overrides = _split(suite.methods[label])
+        sections = merge(suite.shared, overrides)
+        sections = merge(sections, {"base": {"name": base, "quantization": quantization}, "task": {"name": task}})
+        yield label, parse_spec({**sections, "method": {"name": label, **settings}, "formulation": suite.formulation})
+
+
+def _split(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyperparameters (with the name, if given) and overriding sections of a method's entry."""
+    settings = {key: value for key, value in entry.items() if key not in SECTIONS}
+    return settings, {key: value for key, value in entry.items() if key in SECTIONS}
+
+
+def _without(data: dict[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """The data with wrong top-level keys and wrong list elements taken out, so that the rest can be checked too."""
+    wrong_elements = {
+        location[:2]
+        for location in locations
+        if isinstance(data.get(str(location[0])), list) and [type(part) for part in location[1:2]] == [int]
+    }
+    wrong_keys = {location[0] for location in locations if location[:2] not in wrong_elements}
+    return {
+        key: [item for index, item in enumerate(value) if (key, index) not in wrong_elements]
+        if isinstance(value, list)
+        else value
+        for key, value in data.items()
+        if key not in wrong_keys
+    }
+
+
+def _problems(suite: Suite, data: dict[str, Any]) -> Iterator[str]:
+    """What the axes and sections get wrong, each problem where it is written."""
+    from harness.bases.info import base_info
+
+    for axis in ("bases", "quantizations", "tasks", "methods", "seeds"):
+        if not data.get(axis, getattr(suite, axis)):
+            yield f"{axis} is empty: name at least one"
+    for base in suite.bases:
+        yield from _raised("bases", base_info, base, "none")
+    for task in suite.tasks:
+        yield from _raised("tasks", find_task, task)
+    yield from _section_problems(suite.shared)
+    for label, entry in suite.methods.items():
+        yield from _method_problems(label, entry)
+    yield from _claim_problems(suite)
+    yield from _search_problems(suite)
+
+
+def _raised(where: str, function: Callable[..., Any], *arguments: Any) -> Iterator[str]:
+    try:
+        function(*arguments)
+    except HarnessError as error:
+        yield from (f"{where}: {line}" for line in str(error).splitlines())
+
+
+def _method_problems(label: str, entry: dict[str, Any]) -> Iterator[str]:
+    settings, overrides = _split(entry)
+    where = f"methods.{label}"
+    for key in [key for key, value in settings.items() if isinstance(value, dict)]:
+        yield f"unknown section '{where}.{key}'{nearest(key, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
+        del settings[key]
+    name = settings.pop("name", label)
+    if isinstance(name, str):
+        yield from _raised(where, make_method, MethodSpec(name=name, **settings))
+    else:
+        yield f"{where}.name must be the name of a method; got {name!r}"
+    yield from _section_problems(overrides, f"{where}.")
+
+
+def _section_problems(sections: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, values in sections.items():
+        if not isinstance(values, dict):
+            yield f"{prefix}{name} must be a table, such as [{prefix}{name}]; got {values!r}"
+            continue
+        for field in AXES.get(name, ()):
+            if field in values:
+                yield f"{prefix}{name}.{field} is set by the axes; remove it here"
+        placeholder = {"name": "any"} if name == "task" else {}
+        try:
+            SECTIONS[name].model_validate({**placeholder, **values})
+        except ValidationError as error:
+            yield from describe(error, SECTIONS[name], prefix=prefix + name)
+
+
+def _claim_problems(suite: Suite) -> Iterator[str]:
+    for name in suite.worth_claiming:
+        if name not in (*suite.tasks, "default"):
+            yield f"worth_claiming.{name}: no such task in this suite; allowed: {', '.join(suite.tasks)}, default"
+
+
+def _search_problems(suite: Suite) -> Iterator[str]:
+    if suite.search is None:
+        return
+    if suite.search.objectives != ("quality",):
+        yield "search.objectives must be quality alone: with several there is no one winner to report"
+    if shared := sorted({*suite.search.seeds} & {*suite.seeds}):
+        yield f"search.seeds: {shared[0]} is among seeds; report the winner on seeds that did not choose it"

@@ -1,0 +1,1 @@
+"""Cells as tables: Markdown, CSV, LaTeX, and the page."""

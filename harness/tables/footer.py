@@ -1,0 +1,129 @@
+"""What a table says about itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.cells.cells import AXES, Layout, device, lookup
+from harness.cells.scores import Measure
+from harness.cells.ties import Family
+from harness.cells.tuning import tuning_sentence
+from harness.storage.record import Record
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was tested.
+
+    Args:
+        n_tests: Comparisons of a cell with the best of its comparison.
+        scope: Fields within whose values Holm's correction runs, where that is not the whole table.
+        family: What it runs over.
+        floors: Of each comparison, the smallest lead of the best that would have been seen with 80 % power.
+        seed_correlation: As ``statistics.seed_correlation``.
+    """
+
+    n_tests: int
+    scope: tuple[str, ...]
+    family: Family
+    floors: tuple[float, ...]
+    seed_correlation: float | None
+
+
+def make_footer(
+    records: Sequence[Record], layout: Layout, measure: Measure, costs: Sequence[str], evidence: Evidence
+) -> tuple[str, ...]:
+    """Sentences on what was measured, how it was compared, from which data, and where it was computed."""
+    fixed = [f"{axis} {lookup(records[0], axis)}" for axis in AXES if axis not in layout.fields]
+    lines = [
+        f"All runs: {', '.join(fixed)}." if fixed else "",
+        _what(measure),
+        _how(layout, measure, evidence),
+        _sight(evidence),
+        tuning_sentence(records),
+        "Costs are means over the same seeds; memory and seconds are those of the training." if costs else "",
+        f"Seeds: {format_seeds(run.spec.seed for run in records)}. Data: {'; '.join(_data(records))}.",
+        _where(records),
+    ]
+    return tuple(line for line in lines if line)
+
+
+def format_seeds(seeds: Iterable[int]) -> str:
+    """Sorted numbers, with runs of three or more as a range: 0-4, 7."""
+    groups: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if groups and seed == groups[-1][-1] + 1:
+            groups[-1].append(seed)
+        else:
+            groups.append([seed])
+    return ", ".join(f"{g[0]}-{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
+
+
+def _what(measure: Measure) -> str:
+    checkpoint = "the checkpoint chosen on validation" if measure.checkpoint == "chosen" else "the last checkpoint"
+    return (
+        f"Percent on {measure.split}, at {checkpoint}: mean ± half-width of the 95 % t-interval over seeds "
+        "(number of seeds). Unless a note says otherwise it holds the variation between seeds, not that of drawing "
+        "other test examples."
+    )
+
+
+def _how(layout: Layout, measure: Measure, evidence: Evidence) -> str:
+    if measure.checkpoint == "last":
+        return "Nothing is bold: predictions are kept for the chosen checkpoint only, so nothing was tested."
+    if not evidence.n_tests:
+        return "Nothing is bold: no two cells of a comparison have two seeds and predictions in common."
+    same = f" of the same {', '.join(layout.shared)}" if layout.shared else ""
+    over = f"the {evidence.n_tests} comparisons with a best cell"
+    if evidence.family == "comparison":
+        over = "each comparison alone"
+    elif evidence.scope:
+        over += f", those of one {', '.join(evidence.scope)} at a time"
+    return (
+        f"Bold: the cells that with 95 % confidence contain the best{same}, which are the highest mean (★) and what a "
+        f"paired one-sided test over seeds and {measure.split} examples does not find worse, at 5 % after Holm's "
+        f"correction over {over}."
+    )
+
+
+def _sight(evidence: Evidence) -> str:
+    """What the table could see."""
+    if not evidence.floors:
+        return ""
+    low, high = (f"{100 * floor:.1f}" for floor in (min(evidence.floors), max(evidence.floors)))
+    lead = low if low == high else f"{low} to {high}"
+    pairing = evidence.seed_correlation
+    return f"A lead of {lead} points would be seen with 80 % power." + (
+        ""
+        if pairing is None
+        else f" Scores of two methods correlate over seeds by {pairing:.2f}: pairing helps where that is positive."
+    )
+
+
+def _data(records: Iterable[Record]) -> list[str]:
+    found: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    for run in records:
+        if run.data.fingerprint:
+            found[run.spec.task.name].add((run.data.source, run.data.protocol, run.data.fingerprint))
+    return [f"{task} {_provenance(sorted(parts))}" for task, parts in sorted(found.items())] or ["unknown"]
+
+
+def _provenance(parts: Sequence[tuple[str, str, str]]) -> str:
+    sources, protocols, fingerprints = (sorted(set(column)) for column in zip(*parts, strict=True))
+    shown = fingerprints[0] if len(fingerprints) == 1 else f"{len(fingerprints)} samples"
+    return f"({'/'.join(protocols)} split, {'; '.join(sources)}, {shown})"
+
+
+def _where(records: Iterable[Record]) -> str:
+    finished = [run for run in records if run.status == "ok"]
+    parts = {"Devices": {device(run) for run in finished}}
+    parts["compute types"] = {str(run.environment.get("precision", "unknown")) for run in finished}
+    versions: defaultdict[str, set[str]] = defaultdict(set)
+    for run in finished:
+        for package, version in run.environment.get("versions", {}).items():
+            versions[package].add(str(version))
+        if commit := run.environment.get("git_commit"):
+            versions["commit"].add(str(commit)[:9] + "+changes" * bool(run.environment.get("git_dirty")))
+    listed = [f"{name}: {', '.join(sorted(values))}" for name, values in parts.items() if values]
+    listed += [f"{package} {'/'.join(sorted(found))}" for package, found in sorted(versions.items())]
+    return f"{'; '.join(listed)}." if listed else ""

@@ -1,0 +1,33 @@
+"""Prompts in a base's own chat format."""
+
+from tokenizers import processors
+
+from harness.core.spec import PromptSpec
+from harness.data.tasks import find_task
+from harness.formulations.prompts import Prompts
+from harness.task import Example
+from tests.snapshots import WORDS, tokenizer
+
+CHAT = (
+    "[CLS]{% for m in messages %} {{ m.role }} : {{ m.content }} [SEP]{% endfor %}"
+    "{% if add_generation_prompt %} assistant :{% endif %}"
+)
+
+
+def test_chat_has_shots_as_turns_and_one_beginning() -> None:
+    asked = tokenizer("decoder")
+    asked.bos_token, asked.chat_template = "[CLS]", CHAT
+    prompts = Prompts(find_task("sst2"), PromptSpec(format="chat"), asked)
+    prompts.shots = [Example("0", {"sentence": "awful"}, 0)]
+    text = prompts.prompt(Example("1", {"sentence": "great"}, 1))
+    assert text == (
+        "[CLS] user : Review: awful\nSentiment: [SEP] assistant : negative [SEP]"
+        " user : Review: great\nSentiment: [SEP] assistant :"
+    )
+    assert prompts.choices(Example("1", {}, 0)) == ("negative", "positive")
+
+    begins = processors.TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", WORDS.index("[CLS]"))])
+    asked.backend_tokenizer.post_processor = begins
+    ids = asked(prompts.prompt(Example("1", {"sentence": "great"}, 1)))["input_ids"]
+    assert ids.count(asked.bos_token_id) == 1
+    assert ids[0] == asked.bos_token_id

@@ -1,0 +1,173 @@
+"""Every fault is found in a suite made wrong on purpose, and none in a fair one or in those that ship."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import benchmarks
+from harness.core.spec import merge
+from harness.storage.record import DataInfo, Params, Record
+from harness.suites.examples import Texts, check_examples
+from harness.suites.fairness import check_fingerprints, check_methods, check_params
+from harness.suites.lint import lint
+from harness.suites.suite import Cell, expand, parse_suite, read_suite
+
+SHIPPED = sorted((Path(benchmarks.__path__[0]) / "suites").rglob("*.toml"))
+
+FAIR: dict[str, Any] = {
+    "tasks": ["rotten_tomatoes"],
+    "seeds": [0, 1, 2, 3, 4],
+    "worth_claiming": 0.05,
+    "training": {"epochs": 3},
+    "methods": {"full": {}, "lora": {"rank": 4}, "adalora": {"target_rank": 4}, "zero_shot": {}},
+}
+
+
+def faults_of_methods(**changes: Any) -> set[str]:
+    suite = parse_suite(merge(FAIR, changes))
+    return {finding.fault for finding in check_methods(expand(suite))}
+
+
+def test_a_fair_suite_has_no_finding() -> None:
+    assert faults_of_methods() == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes"),
+    [
+        ("unequal_training", {"methods": {"lora": {"training": {"epochs": 10}}}}),
+        ("unequal_training", {"methods": {"lora": {"training": {"max_steps": 50}}}}),
+        ("unequal_training", {"methods": {"lora": {"training": {"batch_size": 8}}}}),
+        ("unequal_training", {"methods": {"lora": {"training": {"eval_every": 1}}}}),
+        ("unequal_training", {"methods": {"lora": {"training": {"patience": 1}}}}),
+        ("unequal_data", {"methods": {"lora": {"task": {"train_limit": 100}}}}),
+        ("unequal_data", {"methods": {"lora": {"task": {"validation_limit": 100}}}}),
+        ("unequal_data", {"methods": {"zero_shot": {"task": {"test_limit": 100}}}}),
+        ("unequal_data", {"methods": {"lora": {"base": {"max_length": 64}}}}),
+        (
+            "unequal_tuning",
+            {"methods": {"lora_2": {"name": "lora", "rank": 4, "dropout": 0.1}}},
+        ),
+        ("one_learning_rate", {"training": {"learning_rate": 1e-4}}),
+        ("unequal_rank", {"methods": {"lora": {"rank": 64}}}),
+    ],
+)
+def test_a_fault_in_the_methods_is_found_and_is_the_only_one(fault: str, changes: dict[str, Any]) -> None:
+    assert faults_of_methods(**changes) == {fault}
+
+
+def test_the_same_effective_batch_is_equal() -> None:
+    assert faults_of_methods(methods={"lora": {"training": {"batch_size": 16, "accumulation_steps": 2}}}) == set()
+
+
+def test_one_learning_rate_is_fine_for_methods_published_with_similar_ones() -> None:
+    suite = parse_suite({**FAIR, "methods": {"lora": {}, "adalora": {}}, "training": {"learning_rate": 5e-4}})
+    assert not list(check_methods(expand(suite)))
+
+
+def a_record(cell: Cell, fingerprint: str = "a" * 12, **params: int) -> Record:
+    return Record(
+        run_id="0" * 12,
+        status="ok",
+        spec=cell.spec,
+        started_at="",
+        finished_at="",
+        data=DataInfo(fingerprint=fingerprint),
+        params=Params(**params),
+    )
+
+
+def test_trained_parameters_are_compared_as_measured_without_heads() -> None:
+    cells = {cell.label: cell for cell in expand(parse_suite(FAIR))}
+    full = a_record(cells["full"], trainable_final=22_000_000, total=22_700_000)
+    lora = a_record(cells["lora"], trainable_final=166_000 + 770, head=770, total=22_700_000)
+    equal = a_record(cells["adalora"], trainable_final=170_000, head=770, total=22_700_000)
+    larger = a_record(cells["adalora"], trainable_final=900_000, head=770, total=22_700_000)
+    assert not list(check_params(cells.values(), [full, lora, equal]))
+    [finding] = check_params(cells.values(), [full, lora, larger])
+    assert finding.fault == "unequal_params"
+    assert "lora 166,000" in finding.what
+    assert "full" not in finding.what
+
+
+def test_records_of_the_same_task_and_seed_on_other_examples_are_found() -> None:
+    cells = [cell for cell in expand(parse_suite({**FAIR, "task": {"path": "/nonexistent"}})) if cell.spec.seed < 2]
+    seed_0, seed_1 = (next(cell for cell in cells if cell.spec.seed == seed) for seed in (0, 1))
+    assert not list(check_fingerprints(cells, [a_record(seed_0, "a" * 12), a_record(seed_1, "b" * 12)]))
+    [finding] = check_fingerprints(cells, [a_record(seed_0, "a" * 12), a_record(seed_0, "b" * 12)])
+    assert finding.fault == "mixed_fingerprints"
+
+
+def keys(start: int, stop: int) -> frozenset[str]:
+    return frozenset(f"text{number}" for number in range(start, stop))
+
+
+def texts(train: frozenset[str], validation: frozenset[str], test: frozenset[str]) -> Texts:
+    return Texts(train, validation, test, n_test=len(test))
+
+
+GOOD = texts(keys(0, 5000), keys(5000, 6000), keys(6000, 8000))
+OTHER = texts(keys(10000, 15000), keys(15000, 16000), keys(16000, 18000))
+
+
+@pytest.mark.parametrize(
+    ("faults", "first", "second"),
+    [
+        (set(), GOOD, OTHER),
+        ({"few_examples", "few_seeds"}, GOOD, texts(OTHER.train, OTHER.validation, keys(16000, 16100))),
+        ({"test_for_selection"}, GOOD, texts(OTHER.train, OTHER.test, OTHER.test)),
+        ({"leakage"}, GOOD, texts(GOOD.test, OTHER.validation, OTHER.test)),
+        ({"leakage"}, GOOD, texts(OTHER.train, OTHER.validation, keys(4000, 6000))),
+        (set(), GOOD, texts(OTHER.train | keys(6000, 6010), OTHER.validation, OTHER.test)),
+    ],
+)
+def test_faults_of_the_examples(faults: set[str], first: Texts, second: Texts) -> None:
+    suite = parse_suite({**FAIR, "tasks": ["rotten_tomatoes", "sms_spam"]})
+    findings = check_examples(suite, {"rotten_tomatoes": first, "sms_spam": second})
+    assert {finding.fault for finding in findings} == faults
+
+
+def test_sst2_and_rotten_tomatoes_leak_even_where_their_data_is_out_of_reach() -> None:
+    suite = parse_suite({**FAIR, "tasks": ["rotten_tomatoes", "sst2"]})
+    [finding] = check_examples(suite, {})
+    assert finding.fault == "leakage"
+
+
+def test_a_task_that_is_only_tested_on_leaks_too() -> None:
+    suite = parse_suite({**FAIR, "tasks": ["rotten_tomatoes"]})
+    [finding] = check_examples(
+        suite, {"rotten_tomatoes": GOOD, "imdb": texts(OTHER.train, OTHER.validation, GOOD.train)}
+    )
+    assert finding.fault == "leakage"
+    assert "test examples of imdb" in finding.what
+
+
+def test_suites_ship() -> None:
+    assert {path.stem for path in SHIPPED} >= {"smoke", "offline", "glue", "quantization"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_suites_have_no_finding(path: Path) -> None:
+    assert lint(read_suite(path), []).findings == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"seeds": [0]}, "use 3 seeds"),
+        ({"worth_claiming": 0.02}, "use 8 seeds"),
+        ({"worth_claiming": 0.02, "tasks": ["rotten_tomatoes", "sms_spam", "bbc_news", "trec"]}, "use 10 seeds"),
+        ({"worth_claiming": 0.01}, "no number of seeds is enough"),
+    ],
+)
+def test_too_few_seeds_are_found_by_the_tables_own_rule(changes: dict[str, Any], remedy: str) -> None:
+    suite = parse_suite(merge(FAIR, changes))
+    found = [f for f in check_examples(suite, dict.fromkeys(suite.tasks, GOOD)) if f.fault == "few_seeds"]
+    assert [remedy in finding.remedy for finding in found] == [True]
+
+
+def test_the_rows_that_a_search_adds_are_counted() -> None:
+    suite = parse_suite(merge(FAIR, {"search": {"trials": 4, "seeds": [9]}, "worth_claiming": 0.02, "seeds": [0]}))
+    [finding] = [f for f in check_examples(suite, {"rotten_tomatoes": GOOD}) if f.fault == "few_seeds"]
+    assert "among 8 rows" in finding.what
