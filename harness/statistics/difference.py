@@ -14,9 +14,10 @@ methods of the comparison as in a randomized block design. The pooled one's degr
 epsilon where methods differ in noise, and again by how far the pair's own exceeds it, down to the pair's S - 1: an
 erratic method is judged by itself.
 
-The degrees of freedom of v are Hillis's. His approximation is too sure with two or three seeds and a noisy method (12 %
-errors where 5 % are allowed): an s² that is small by luck then looks like one that matters little. There each part
-keeps its own t quantile and they add in quadrature, which errs at most as often as stated however v is divided.
+The degrees of freedom of v are Hillis's where s² has enough of its own. Where it has few (two or three seeds, a noisy
+method) his approximation is too sure, with up to 12 % errors where 5 % are allowed: an s² that is small by luck then
+looks like one that matters little. There each part keeps its own t quantile and they add in quadrature, which errs at
+most as often as stated however v is divided.
 
 How often it errs and what it finds: ``python -m tests.bench.verdicts``.
 
@@ -24,7 +25,7 @@ Source:
     Obuchowski & Rockette 1995 (the model, its covariance by resampling);
     Hillis 2007, Statistics in Medicine 26, 596 (degrees of freedom);
     Banerjee 1960, Sankhyā 22, Approximate confidence interval for linear functions of means of k populations when
-    the population variances are not equal (the interval for few seeds and its proof);
+    the population variances are not equal (the interval for few degrees of freedom and its proof);
     Box 1954, Annals of Mathematical Statistics 25, Some theorems on quadratic forms, II (epsilon).
 """
 
@@ -32,13 +33,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from harness.statistics.intervals import LEVEL, Floats, t_quantile
 from harness.storage.predictions import Array
 
-FEW_SEEDS = 3
-"""With so many seeds or fewer Hillis's degrees of freedom are not used."""
+FEW_DEGREES = 8
+"""With fewer degrees of freedom of the variance of seeds Hillis's approximation is not used."""
 
 
 @dataclass(frozen=True)
@@ -82,33 +84,45 @@ class Uncertainty:
 
     def half_width(self, level: Floats | float = LEVEL) -> Floats:
         """Half-width of the interval that covers with probability ``1 - level``."""
-        of_seeds, degrees_of_examples = self.seeds.value / self.n_seeds, max(1, self.n_examples - 1)
-        if self.n_seeds > FEW_SEEDS:
-            return np.asarray(t_quantile(self._degrees(), level) * np.sqrt(of_seeds + self.examples))
-        return np.sqrt(
-            t_quantile(self.seeds.degrees, level) ** 2 * of_seeds
-            + t_quantile(degrees_of_examples, level) ** 2 * self.examples
-        )
-
-    def _degrees(self) -> Floats:
-        """Hillis's, with the degrees of freedom that the examples have."""
-        of_seeds = self.seeds.value / self.n_seeds
-        spread = of_seeds**2 / self.seeds.degrees + self.examples**2 / max(1, self.n_examples - 1)
-        return np.divide((of_seeds + self.examples) ** 2, spread, out=np.ones_like(spread), where=spread > 0)
+        return np.where(self._is_known, self._hillis(level), self._banerjee(level))
 
     def p_value(self, difference: Floats | float) -> Floats:
         """The two-sided p-value: the level at which the interval around the difference just touches 0."""
         size = np.abs(difference)
+        error = np.sqrt(self._of_seeds + self.examples)
+        ratio = np.divide(size, error, out=np.where(size > 0, np.inf, 0.0), where=error > 0)
+        known = 2 * special.stdtr(self._degrees, -ratio)
+        if self._is_known.all():
+            return np.asarray(known)
         low, high = np.full(size.shape, -100.0), np.zeros(size.shape)  # of its logarithm
-        if self.n_seeds > FEW_SEEDS:
-            error = np.sqrt(self.seeds.value / self.n_seeds + self.examples)
-            ratio = np.divide(size, error, out=np.where(size > 0, np.inf, 0.0), where=error > 0)
-            return np.asarray(2 * special.stdtr(self._degrees(), -ratio))
         while (high - low > 1e-4).any():
             middle = (low + high) / 2
-            is_inside = self.half_width(np.exp(middle)) >= size
+            is_inside = self._banerjee(np.exp(middle)) >= size
             low, high = np.where(is_inside, middle, low), np.where(is_inside, high, middle)
-        return np.exp(high)
+        return np.where(self._is_known, known, np.exp(high))
+
+    @property
+    def _of_seeds(self) -> Floats:
+        return self.seeds.value / self.n_seeds
+
+    @property
+    def _is_known(self) -> NDArray[np.bool_]:
+        """Whether the variance of seeds is known well enough for Hillis's degrees of freedom."""
+        return np.asarray(self.seeds.degrees) >= FEW_DEGREES
+
+    @property
+    def _degrees(self) -> Floats:
+        """Hillis's, with the degrees of freedom that the examples have."""
+        spread = self._of_seeds**2 / self.seeds.degrees + self.examples**2 / max(1, self.n_examples - 1)
+        return np.divide((self._of_seeds + self.examples) ** 2, spread, out=np.ones_like(spread), where=spread > 0)
+
+    def _hillis(self, level: Floats | float) -> Floats:
+        return np.asarray(t_quantile(self._degrees, level) * np.sqrt(self._of_seeds + self.examples))
+
+    def _banerjee(self, level: Floats | float) -> Floats:
+        of_seeds = t_quantile(self.seeds.degrees, level) ** 2 * self._of_seeds
+        of_examples = t_quantile(max(1, self.n_examples - 1), level) ** 2 * self.examples
+        return np.sqrt(of_seeds + of_examples)
 
     def worse_p(self, lead: Floats | float) -> Floats:
         """The one-sided p-value of the claim that a lead this large is a lead at all."""
