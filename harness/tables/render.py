@@ -6,7 +6,8 @@ import io
 import re
 from collections.abc import Callable, Iterable
 
-from harness.tables.table import Entry, Table
+from harness.tables.entries import Entry
+from harness.tables.table import Table
 
 NO_RUN = "–"
 

@@ -27,8 +27,8 @@ from harness.libraries.extras import need
 from harness.statistics.pareto import COSTS, costs_of
 from harness.storage.predictions import Read
 from harness.storage.record import Record
+from harness.tables.entries import Entry, judge
 from harness.tables.footer import make_footer
-from harness.tables.table import Entry, judge
 
 T = TypeVar("T")
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.tables.entries import Entry
 from harness.tables.render import RENDERERS, latex_escape, markdown_escape
-from harness.tables.table import Column, Entry, Row, Table
+from harness.tables.table import Column, Row, Table
 
 HOSTILE = "=1+1|[x](http://evil) ![y](z) <img src=x> `code` *b* _i_ a_b ~~s~~ \\ &amp;\nsecond\x0bline"
 
