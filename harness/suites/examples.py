@@ -73,12 +73,12 @@ def _few_seeds(suite: Suite, n_test: dict[str, int]) -> Iterator[Finding]:
     seeds, enough, claim = len(set(suite.seeds)), needed[name], suite.smallest_claim(name)
     if enough is None or seeds < enough:
         among = f"among {n_rows} rows and {len(tasks)} tasks" if len(tasks) > 1 else f"among {n_rows} rows"
-        examples = f" on {n_test[name]} test examples" if name in n_test else ""
+        examples = f"the {n_test[name]} test examples" if name in n_test else "the test examples"
         yield Finding(
             "few_seeds",
             f"{seeds} seeds can't show a difference of {claim:g} (worth_claiming) on {name} {among}",
             "the table's own test for what is bold, at the 5 % level, finds it with less than 80 % power, if a metric "
-            f"varies by 0.01 from seed to seed and equal methods disagree on a tenth of the examples{examples}",
+            f"varies by 0.01 from seed to seed and equal methods disagree on a tenth of {examples}",
             f"use {enough} seeds, or raise worth_claiming for {name}"
             if enough
             else f"raise worth_claiming for {name}, or use more test examples: no number of seeds is enough",
