@@ -1,24 +1,106 @@
-"""The figure contract: one picture of the finished runs, with its options on the command line."""
+"""The figure contract: a picture of the results, with its options on the command line."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
+from harness.cells.cells import (
+    TUNING,
+    Comparison,
+    Label,
+    Layout,
+    check_fields,
+    find_all_mixed,
+    group,
+    label_of,
+    lookup,
+    parse_where,
+    select,
+)
+from harness.cells.scores import Measure, Split
+from harness.cells.tuning import labelled_records
 from harness.core.plugins import Plugin, Registry
+from harness.storage.predictions import Read, reader
+from harness.storage.store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 
 class Figure(Plugin):
-    """A figure; ``harness plot NAME`` has an option for each of its fields, described as they are."""
+    """A figure. Its docstring is the help of ``harness plot NAME``, its fields are the options of that command.
 
-    def draw(self, results: Path) -> "Drawing":
-        """The figure of a results folder.
+    A field has a description and, unless it is among ``arguments``, a default. It is a text, a number, a truth value
+    (``False``: an option without a value), a path, a ``Literal``, or a tuple of one of them (an option that may be
+    repeated); with ``| None`` where nothing is chosen. ``--results`` and ``--out`` every figure has.
+    """
+
+    arguments: ClassVar[tuple[str, ...]] = ()
+    """Fields that are given without an option's name, in this order; at most the last one is a tuple."""
+    is_many: ClassVar[bool] = False
+    """Whether ``draw`` gives several, by name; ``--out`` is then their folder."""
+
+    def draw(self, results: Path) -> "Drawing | Mapping[str, Drawing]":
+        """What the results folder shows, drawn by matplotlib without pyplot; the harness sets style and writes files.
+
+        The same results give the same drawing. Numbers that are not finite have no place in it: say so by a
+        ``HarnessWarning``.
 
         Raises:
-            SpecError: nothing there that it could show.
+            SpecError: nothing there that it could show; says what would have to be there.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The runs of a figure, grouped: comparisons, what a run's cell is called in its own, and their predictions."""
+
+    comparisons: Sequence[Comparison]
+    label: Label
+    read: Read
+
+
+class RunsFigure(Figure):
+    """A figure of finished runs, one panel for each task, base and quantization (unless these compete)."""
+
+    where: tuple[str, ...] = Field((), description="Keep runs with field=value; may be repeated.")
+    compare: str = Field("", description="Fields along which cells compete, comma-separated; default: method.")
+    mixed: bool = Field(False, description="Draw unlike data or devices together.")
+
+    def select(self, results: Path, split: Split) -> Selected:
+        """The chosen runs; where a search has tuned some of them, tuned and default settings are cells of their own.
+
+        Raises:
+            SpecError: no such run, an unknown field, or a comparison mixes unlike runs and may not.
+        """
+        store = Store(results)
+        records = select(labelled_records(store), parse_where(self.where))
+        asked = tuple(part.strip() for part in self.compare.split(",") if part.strip())
+        tuned = (TUNING,) if len({lookup(record, TUNING) for record in records}) > 1 else ()
+        competing = asked or ("method", *tuned)
+        check_fields(records, competing)
+        setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)
+        comparisons = group(records, Layout(rows=setting + competing, columns=("task",), competing=competing))
+        read = reader(store)
+        find_all_mixed(comparisons, read, split, allow=self.mixed)
+        return Selected(comparisons, partial(label_of, competing=competing), read)
+
+
+class ScoresFigure(RunsFigure):
+    """A figure of finished runs' metric on a split."""
+
+    metric: str | None = Field(None, description="Metric; default: each task's primary one.")
+    split: Split = Field("test", description="Split reported.")
+
+    @property
+    def measure(self) -> Measure:
+        """The number of a run that is drawn."""
+        return Measure(self.metric, self.split)
 
 
 FIGURES = Registry("figure", "harness.figures", Figure)

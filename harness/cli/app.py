@@ -7,12 +7,11 @@ from typing import Any
 
 import typer
 
-from harness.cli import catalog, check, doctor, fetch, plot, plot_search, report, run, search, suite, table, transfer
+from harness.cli import catalog, check, doctor, fetch, plot, report, run, search, suite, table, transfer
 from harness.cli.console import note, set_up
 from harness.cli.usage import Commands, click_errors, usage_message
 from harness.core.errors import HarnessError, HarnessWarning
 
-assert plot_search  # adds its figures to ``plot``
 app = typer.Typer(
     name="harness",
     help="Compare ways of adapting a pretrained model: equal budgets, shared seeds, paired statistics.",

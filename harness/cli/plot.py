@@ -1,120 +1,94 @@
-"""``harness plot``: figures from records, in a file whose suffix says png, pdf or svg."""
+"""``harness plot``: a command for each figure, with an option for each of its fields."""
 
-from functools import partial
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 import typer
 
 from harness.cli.console import say
-from harness.cli.options import RESULTS, Results, Split, SplitOption, path
-from harness.cli.table import split_names
+from harness.cli.options import RESULTS, Results, path
 from harness.cli.usage import Commands, one_of
+from harness.core.errors import unknown
 
 if TYPE_CHECKING:
-    from harness.cells.cells import Comparison, Label
-    from harness.storage.predictions import Read
+    from pydantic.fields import FieldInfo
 
-plot = typer.Typer(cls=Commands, help="Draw figures of the finished runs.", no_args_is_help=True)
-
-CostName = Literal["trainable_params", "stored_bytes", "peak_memory_bytes", "train_seconds"]
-XAxis = Literal["step", "seconds"]
-
-Where = Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")]
-Compare = Annotated[str, typer.Option(help="Fields along which cells compete, comma-separated.")]
-Metric = Annotated[str | None, typer.Option(help="Metric; default: each task's primary one.")]
-Mixed = Annotated[bool, typer.Option("--mixed", help="Draw unlike data or devices together.")]
-Out = Annotated[Path, typer.Option(help="File to write: .png, .pdf or .svg.", parser=path)]
+    from harness.figure import Figure
 
 
-@plot.command()
-def pareto(
-    results: Results = RESULTS,
-    cost: Annotated[CostName, typer.Option(help="Horizontal axis.", **one_of("--cost", CostName))] = "trainable_params",
-    metric: Metric = None,
-    split: SplitOption = "test",
-    where: Where = None,
-    compare: Compare = "",
-    mixed: Mixed = False,
-    out: Out = Path("pareto.png"),
-) -> None:
-    """Quality against a cost: intervals over seeds, the Pareto front, and the probability of being on it."""
-    from harness.cells.scores import Measure
-    from harness.core.errors import SpecError
-    from harness.figures.drawing import pareto_figure, save
-    from harness.figures.panels import pareto_panel
+class FigureCommands(Commands):
+    """The registered figures as commands, made when they are asked for: the program's own help needs none of them."""
 
-    label, comparisons, read = _comparisons(results, where, compare, split, mixed)
-    panels = [pareto_panel(comparison, label, Measure(metric, split), cost, read) for comparison in comparisons]
-    if not any(panel.parts for panel in panels):
-        raise SpecError(f"no run has a {split} {metric or 'metric'} and {cost} that can be drawn")
-    save(pareto_figure(panels, cost.replace("_", " "), f"{split} {metric or 'primary metric'} (percent)"), out)
-    say(out)
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the figures, as they are typed."""
+        from harness.figure import FIGURES
+
+        return [name.replace("_", "-") for name in FIGURES.names()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a figure.
+
+        Raises:
+            SpecError: there is no such figure.
+        """
+        from harness.figure import FIGURES
+
+        name = cmd_name.replace("-", "_")
+        if name not in FIGURES.names():
+            raise unknown("command", cmd_name, self.list_commands(ctx))
+        return figure_command(FIGURES.find(name))
 
 
-@plot.command()
-def curves(
-    results: Results = RESULTS,
-    y: Annotated[
-        str | None, typer.Option(help="Column of the curves; default: the primary metric on validation.")
-    ] = None,
-    x: Annotated[XAxis, typer.Option(help="Horizontal axis.", **one_of("--x", XAxis))] = "step",
-    where: Where = None,
-    compare: Compare = "",
-    mixed: Mixed = False,
-    out: Out = Path("curves.png"),
-) -> None:
-    """Learning curves: mean over seeds in its 95 % interval."""
-    from harness.core.errors import SpecError
-    from harness.figures.drawing import curve_figure, save
-    from harness.figures.panels import curve_panel
-
-    label, comparisons, _ = _comparisons(results, where, compare, "validation", mixed)
-    panels = [curve_panel(comparison, label, y, x) for comparison in comparisons]
-    if not any(panel.parts for panel in panels):
-        there = {name for c in comparisons for cell in c.cells for run in cell.ok for row in run.curve for name in row}
-        raise SpecError(
-            f"no curve has {y or 'a validation metric'!r}; the curves have {', '.join(sorted(there)) or 'nothing'}"
-        )
-    save(curve_figure(panels, x, y or "primary metric on validation"), out)
-    say(out)
+plot = typer.Typer(cls=FigureCommands, help="Draw figures of the finished runs.", no_args_is_help=True)
 
 
-@plot.command("critical-difference")
-def critical_difference(
-    results: Results = RESULTS,
-    metric: Metric = None,
-    split: SplitOption = "test",
-    where: Where = None,
-    compare: Compare = "",
-    mixed: Mixed = False,
-    out: Out = Path("critical-difference.png"),
-) -> None:
-    """Average ranks over tasks (and bases, and precisions), with Friedman's and Nemenyi's tests."""
-    from harness.cells.scores import Measure
-    from harness.figures.drawing import critical_difference_figure, save
-    from harness.figures.panels import rank_panel
+def figure_command(figure: "type[Figure]") -> Any:
+    """The command that draws a figure into a file, or into a folder where it is many."""
+    from harness.figure import FIGURES
+    from harness.figures._files import write_figure
 
-    label, comparisons, _ = _comparisons(results, where, compare, split, mixed)
-    save(critical_difference_figure(*rank_panel(comparisons, label, Measure(metric, split))), out)
-    say(out)
+    def draw(results: Path, out: Path, **settings: Any) -> None:
+        given = {name: value for name, value in settings.items() if value is not None}
+        for written in write_figure(FIGURES.make(figure.name, given, prefix=figure.name), results, out):
+            say(written)
+
+    command = figure.name.replace("_", "-")
+    files = "Folder of the figures." if figure.is_many else "File to write: .png, .pdf or .svg."
+    parameters = [
+        *(_parameter(name, info, figure) for name, info in figure.model_fields.items()),
+        _keyword("results", Results, RESULTS),
+        _keyword(
+            "out",
+            Annotated[Path, typer.Option(help=files, parser=path)],
+            Path("." if figure.is_many else f"{command}.png"),
+        ),
+    ]
+    draw.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    draw.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    draw.__doc__ = figure.__doc__
+    single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    single.command(command)(draw)
+    return typer.main.get_command(single)
 
 
-def _comparisons(
-    results: Path, where: list[str] | None, compare: str, split: Split, mixed: bool
-) -> "tuple[Label, list[Comparison], Read]":
-    """How cells are called, and the comparisons of the selected records, refused if they mix unlike runs."""
-    from harness.cells.cells import Layout, check_fields, find_all_mixed, group, label_of, parse_where, select
-    from harness.cells.tuning import labelled_records
-    from harness.storage.predictions import reader
-    from harness.storage.store import Store
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
-    store = Store(results)
-    records = select(labelled_records(store), parse_where(where or []))
-    competing = split_names(compare) or ("method",)
-    check_fields(records, competing)
-    setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)
-    layout = Layout(rows=setting + competing, columns=("task",), competing=competing)
-    comparisons, read = group(records, layout), reader(store)
-    find_all_mixed(comparisons, read, split, allow=mixed)
-    return partial(label_of, competing=competing), comparisons, read
+
+def _parameter(name: str, info: "FieldInfo", figure: "type[Figure]") -> inspect.Parameter:
+    """A field as typer wants to be told of an option, or of an argument."""
+    option, kind = f"--{name.replace('_', '-')}", cast(Any, info.annotation)
+    literal = next((part for part in (kind, *get_args(kind)) if get_origin(part) is Literal), None)
+    settings: dict[str, Any] = {"help": info.description}
+    if literal:
+        settings |= one_of(option, literal)
+    elif Path in (kind, *get_args(kind)):
+        settings["parser"] = path
+    default = inspect.Parameter.empty if info.is_required() else info.default
+    if get_origin(kind) is tuple:
+        kind, default = list[get_args(kind)[0]] | None, info.default or None  # type: ignore[misc]
+    names = [option] if kind is bool and default is False else []
+    is_argument = name in figure.arguments
+    given = typer.Argument(**settings) if is_argument else typer.Option(*names, **settings)
+    return _keyword(name, Annotated[kind, given], default)

@@ -2,12 +2,37 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
-from harness.figures.panels import Curve, Panel
-from harness.search.record import StudyRecord
+from harness.core.errors import SpecError
+from harness.figure import Figure
+from harness.figures._drawing import draw_curves
+from harness.figures._panels import Curve, Panel
+from harness.search.record import StudyRecord, find_studies
 from harness.statistics.intervals import Floats
+
+
+class TrialBudget(Figure):
+    """Expected best validation score after k trials of each method: which is best at your budget.
+
+    The band is one standard deviation of the best of k trials (Dodge et al. 2019).
+    """
+
+    source = "Dodge et al. 2019, section 3.1, https://arxiv.org/abs/1909.03004"
+    arguments: ClassVar[tuple[str, ...]] = ("studies",)
+
+    studies: tuple[str, ...] = Field((), description="Studies, by their names; default: all.")
+
+    def draw(self, results: Path) -> Any:
+        """A panel for each task, base and quantization."""
+        panels = budget_panels(find_studies(results, self.studies))
+        if not panels:
+            raise SpecError(f"no study of quality alone in {results / 'studies'}; `harness search` makes one")
+        return draw_curves(panels, "trials", "expected best validation score")
 
 
 def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:

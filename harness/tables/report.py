@@ -22,7 +22,7 @@ from harness.cells.cells import (
 )
 from harness.cells.pairs import MOST_CELLS, PairTest, compare_pairs
 from harness.cells.scores import Measure
-from harness.figures.panels import curve_panel
+from harness.figures.curves import curve_panel
 from harness.libraries.extras import need
 from harness.statistics.pareto import COSTS, costs_of
 from harness.storage.predictions import Read

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from harness.cli.app import app, main
-from harness.core.spec import RunSpec
+from harness.runs.resolve import Resolved
 
 Typed = Callable[..., tuple[int, str]]
 
@@ -28,13 +28,14 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command below a group, with the words that call it."""
-    for name, below in getattr(command, "commands", {}).items():
+    for name in command.list_commands(None) if hasattr(command, "list_commands") else ():
+        below = command.get_command(None, name)
         yield (*path, name), below
         yield from commands(below, (*path, name))
 
 
 TREE = dict(commands(typer.main.get_command(app)))
-LEAVES = {path: command for path, command in TREE.items() if not hasattr(command, "commands")}
+LEAVES = {path: command for path, command in TREE.items() if not hasattr(command, "list_commands")}
 GROUPS = [(), *(path for path in TREE if path not in LEAVES)]
 
 
@@ -162,9 +163,9 @@ def test_a_run_without_a_result_is_exit_code_1(
     import harness.runs.run
     from harness.storage.record import Record
 
-    def stored(spec: RunSpec, results: Path, force: bool) -> Record:
+    def stored(resolved: Resolved, results: Path, force: bool) -> Record:
         times = {"started_at": "2026-01-01T00:00:00+00:00", "finished_at": "2026-01-01T00:00:00+00:00"}
-        return Record.model_validate({"run_id": "a" * 12, "status": status, "spec": spec, **times})
+        return Record.model_validate({"run_id": "a" * 12, "status": status, "spec": resolved.spec, **times})
 
     monkeypatch.setattr(harness.runs.run, "run", stored)
     assert typed("run", "--method", "lora", "--task", "sst2", "--results", str(tmp_path))[0] == expected

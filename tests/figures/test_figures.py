@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.plot_search import plot
+from harness.cli.app import app
 from harness.core.spec import parse_spec
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
@@ -25,7 +25,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(*arguments: str) -> str:
-    done = CliRunner().invoke(plot, arguments, catch_exceptions=False)
+    done = CliRunner().invoke(app, ["plot", *arguments], catch_exceptions=False)
     assert done.exit_code == 0
     return done.output
 

@@ -3,15 +3,19 @@
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.cells.cells import Layout, group, label_of
 from harness.cells.scores import Measure
-from harness.cli.plot import critical_difference, curves, pareto
 from harness.core.errors import SpecError
-from harness.figures.panels import curve_panel, pareto_panel, rank_panel
+from harness.figure import FIGURES
+from harness.figures._files import write_figure
+from harness.figures.critical_difference import rank_methods_of
+from harness.figures.curves import curve_panel
+from harness.figures.pareto import pareto_panel
 from harness.statistics.intervals import mean_interval
 from harness.storage.predictions import reader
 from harness.storage.record import Record
@@ -30,12 +34,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results
 
 
+def draw(name: str, results: Path, out: Path, **settings: Any) -> None:
+    assert write_figure(FIGURES.make(name, settings), results, out) == [out]
+
+
 @pytest.mark.parametrize("suffix", sorted(MAGIC))
-@pytest.mark.parametrize("command", [pareto, curves, critical_difference])
-def test_figures_are_written_in_every_format_and_repeat(command, suffix: str, results: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["pareto", "curves", "critical_difference"])
+def test_figures_are_written_in_every_format_and_repeat(name: str, suffix: str, results: Path, tmp_path: Path) -> None:
     first, second = tmp_path / f"a{suffix}", tmp_path / "new folder" / f"b{suffix}"
-    command(results=results, out=first)
-    command(results=results, out=second)
+    draw(name, results, first)
+    draw(name, results, second)
     assert first.read_bytes().startswith(MAGIC[suffix])
     assert first.read_bytes() == second.read_bytes()
 
@@ -67,28 +75,28 @@ def test_curves_are_means_over_the_seeds_that_reached_a_step() -> None:
 
 def test_ranks_use_the_methods_that_every_setting_has(results: Path) -> None:
     records = [r for r in Store(results).records() if (r.spec.method.name, r.spec.task.name) != ("full", "trec")]
-    ranking, labels = rank_panel(group(records, LAYOUT), METHOD, Measure())
+    ranking, labels = rank_methods_of(group(records, LAYOUT), METHOD, Measure())
     assert labels == ["lora", "prefix", "zero_shot"]
     assert ranking.average_ranks.tolist() == [1, 2, 3]
 
 
 def test_too_few_settings_for_ranks_are_refused(results: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="all 1 settings"):
-        critical_difference(results=results, where=["task=sst2"], out=tmp_path / "cd.png")
+        draw("critical_difference", results, tmp_path / "cd.png", where=["task=sst2"])
     with pytest.raises(SpecError, match="here 2 methods"):
-        critical_difference(results=results, where=["method=lora", "method=full"], out=tmp_path / "cd.png")
+        draw("critical_difference", results, tmp_path / "cd.png", where=["method=lora", "method=full"])
 
 
 def test_wrong_output_and_columns_are_named(results: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"\.png, \.pdf, \.svg"):
-        pareto(results=results, out=tmp_path / "figure.jpg")
+        draw("pareto", results, tmp_path / "figure.jpg")
     with pytest.raises(SpecError, match=r"'loss'.*train_loss"):
-        curves(results=results, y="loss", out=tmp_path / "curves.png")
+        draw("curves", results, tmp_path / "curves.png", y="loss")
 
 
 def test_a_metric_that_no_run_has_is_no_empty_picture(results: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no run has a test acuracy"):
-        pareto(results, metric="acuracy", out=tmp_path / "pareto.png")
+        draw("pareto", results, tmp_path / "pareto.png", metric="acuracy")
     assert not list(tmp_path.iterdir())
 
 
@@ -96,8 +104,8 @@ def test_mixed_devices_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path, make_record("lora"))
     write_run(tmp_path, make_record("full", environment={"accelerator": "NVIDIA H100"}))
     with pytest.raises(SpecError, match="devices"):
-        pareto(results=tmp_path, out=tmp_path / "p.png")
-    pareto(results=tmp_path, out=tmp_path / "p.png", mixed=True)
+        draw("pareto", tmp_path, tmp_path / "p.png")
+    draw("pareto", tmp_path, tmp_path / "p.png", mixed=True)
 
 
 def test_a_missing_library_is_a_sentence(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +113,7 @@ def test_a_missing_library_is_a_sentence(results: Path, tmp_path: Path, monkeypa
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SpecError, match=r"pip install 'adaptation-harness\[tables\]'"):
-        pareto(results=results, out=tmp_path / "p.png")
+        draw("pareto", results, tmp_path / "p.png")
 
 
 def test_labels_name_settings_but_not_axes() -> None:

@@ -68,10 +68,10 @@ def test_dollar_signs_in_figures_are_no_mathematics(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     import numpy as np
 
-    from harness.figures.drawing import curve_figure, save
-    from harness.figures.panels import Curve, Panel
+    from harness.figures._drawing import draw_curves
+    from harness.figures._panels import Curve, Panel
 
     one = np.array([1.0])
     curve = Curve(label=r"$\frac$ [/x]", x=one, mean=one, half_width=one)
-    save(curve_figure([Panel(r"$\broken{", (curve,))], "step", "metric"), tmp_path / "figure.svg")
+    draw_curves([Panel(r"$\broken{", (curve,))], "step", "$metric$ $").savefig(tmp_path / "figure.svg")
     assert (tmp_path / "figure.svg").stat().st_size

@@ -1,0 +1,136 @@
+"""Quality against a cost."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from harness.cells.answered import answer_cells
+from harness.cells.cells import Comparison, Label, title_of
+from harness.cells.scores import Measure, Scored, score_cells
+from harness.core.errors import HarnessWarning, SpecError, unknown
+from harness.figure import ScoresFigure
+from harness.figures._drawing import draw_panels, looks, plain
+from harness.figures._panels import Panel
+from harness.statistics.intervals import Floats, Interval, mean_interval
+from harness.statistics.pareto import COSTS, Candidate, costs_of, is_dominated, pareto_membership
+from harness.storage.predictions import Read
+
+
+class ParetoFront(ScoresFigure):
+    """Quality against a cost: intervals over seeds, the Pareto front, and the probability of being on it."""
+
+    source = "Deb 2001, Multi-Objective Optimization Using Evolutionary Algorithms, section 2.4, ISBN 978-0471873396"
+
+    cost: str = Field("trainable_params", description=f"Horizontal axis: {', '.join(COSTS)}.")
+
+    @field_validator("cost")
+    @classmethod
+    def _is_known(cls, cost: str) -> str:
+        if cost not in COSTS:
+            raise unknown("--cost", cost, COSTS)
+        return cost
+
+    def draw(self, results: Path) -> Any:
+        """A panel for each comparison."""
+        chosen = self.select(results, self.split)
+        panels = [pareto_panel(each, chosen.label, self.measure, self.cost, chosen.read) for each in chosen.comparisons]
+        metric = self.metric or "primary metric"
+        if not any(panel.parts for panel in panels):
+            raise SpecError(f"no run has a {self.split} {metric} and {self.cost} that can be drawn")
+        look = looks(point.label for panel in panels for point in panel.parts)
+        return draw_panels(
+            panels,
+            lambda axis, panel: _draw_panel(axis, panel, look),
+            self.cost.replace("_", " "),
+            f"{self.split} {metric} (percent)",
+        )
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cell between cost and quality; ``membership`` is the probability of being on the front, if known."""
+
+    label: str
+    quality: Interval
+    cost: Interval
+    is_front: bool
+    membership: float | None
+
+
+def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: str, read: Read) -> Panel[Point]:
+    """Quality against a cost, with the front of the means and each cell's probability of being on it.
+
+    A cell whose quality or cost is no finite number has no place; a ``HarnessWarning`` names it.
+    """
+    scored_cells = score_cells(comparison, measure)
+    with_costs = [(one, np.array([costs_of(run, [cost])[0] for run in one.runs])) for one in scored_cells]
+    placed = [(one, values) for one, values in with_costs if one.is_finite and _is_finite(values)]
+    if left_out := [label(one.runs[0]) for one in scored_cells if all(one is not other for other, _ in placed)]:
+        text = f"{title_of(comparison)}: not drawn, as not finite: {', '.join(left_out)}"
+        warnings.warn(text, HarnessWarning, stacklevel=2)
+    cells, costs = [one for one, _ in placed], [values for _, values in placed]
+    quality = np.array([scored.interval.mean for scored in cells])
+    losses = np.stack([-quality, np.array([values.mean() for values in costs])], axis=1)
+    points = zip(cells, costs, is_dominated(losses), _membership(cells, costs, cost, measure, read), strict=True)
+    return Panel(
+        title_of(comparison),
+        tuple(
+            Point(label(scored.runs[0]), scored.interval, mean_interval(values.tolist()), not dominated, chance)
+            for scored, values, dominated, chance in points
+        ),
+    )
+
+
+def _is_finite(values: Floats) -> bool:
+    found = mean_interval(values.tolist())
+    return math.isfinite(found.mean) and math.isfinite(found.sd or 0.0)
+
+
+def _membership(
+    cells: Sequence[Scored], costs: Sequence[Floats], cost: str, measure: Measure, read: Read
+) -> list[float | None]:
+    """Probabilities, or None for every cell where predictions, shared seeds or rivals are missing."""
+    answered = answer_cells(cells, read, measure.split) if measure.checkpoint == "chosen" else []
+    known = [found.resampled for found in answered if found]
+    if len(known) < max(2, len(cells)) or not set.intersection(*(set(found.seeds) for found in known)):
+        return [None] * len(cells)
+    candidates = [Candidate(found, {cost: values}) for found, values in zip(known, costs, strict=True)]
+    return pareto_membership(candidates, ("quality", cost)).tolist()
+
+
+def _draw_panel(axis: Any, panel: Panel[Point], look: dict[str, dict[str, Any]]) -> None:
+    for point in panel.parts:
+        _draw_point(axis, point, look[point.label])
+    front = sorted((point.cost.mean, 100 * point.quality.mean) for point in panel.parts if point.is_front)
+    if front:
+        label = "Pareto front (filled)"
+        axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=0, label=label)
+    costs = [point.cost.mean for point in panel.parts]
+    if costs and max(costs) > 30 * max(1e-9, min(costs)):
+        # Symmetric logarithm: methods that train nothing have a cost of 0.
+        axis.set_xscale("symlog", linthresh=max(1e-9, min(cost for cost in costs if cost > 0)))
+    axis.margins(0.1)
+
+
+def _draw_point(axis: Any, point: Point, look: dict[str, Any]) -> None:
+    x, y = point.cost.mean, 100 * point.quality.mean
+    axis.errorbar(
+        x,
+        y,
+        xerr=point.cost.half_width,
+        yerr=100 * (point.quality.half_width or 0),
+        **look | {"linestyle": "none"},
+        markerfacecolor=look["color"] if point.is_front else "white",
+        label=plain(point.label),
+        capsize=2,
+        elinewidth=0.8,
+    )
+    if point.membership is not None:
+        text = f"{100 * point.membership:.0f} %"
+        axis.annotate(text, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=7)
