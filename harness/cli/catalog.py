@@ -1,6 +1,7 @@
 """``harness list`` and ``harness show``: what there is."""
 
-from typing import Annotated, Literal
+from importlib import import_module
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -8,30 +9,41 @@ from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 from harness.cli.usage import one_of
 
-Kind = Literal["methods", "tasks", "bases", "runs"]
+Kind = Literal["methods", "tasks", "bases", "figures", "runs"]
+
+REGISTRIES = {"methods": "harness.method:METHODS", "figures": "harness.figure:FIGURES"}
+"""Kinds that are listed alike; imported when they are asked for."""
 
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.", **one_of("kind", Kind))],
     results: Results = RESULTS,
 ) -> None:
-    """List the methods, tasks, bases or finished runs."""
-    listings = {"methods": _methods, "tasks": _tasks, "bases": _bases}
-    say_table(*(_runs(results) if kind == "runs" else listings[kind]()))
+    """List what is registered under a kind, the bases, or the finished runs."""
+    if kind in REGISTRIES:
+        say_table(*_plugins(REGISTRIES[kind]))
+    else:
+        say_table(*(_runs(results) if kind == "runs" else {"tasks": _tasks, "bases": _bases}[kind]()))
 
 
 Listing = tuple[list[str], list[list[str]]]
 
 
-def _methods() -> Listing:
-    from harness.method import METHODS
-
+def _plugins(place: str) -> Listing:
+    """The plug-ins of the registry at ``module:name``."""
+    module, _, name = place.partition(":")
+    registry = getattr(import_module(module), name)
     rows = []
-    for name in METHODS.names():
-        cls = METHODS.find(name)
-        defaults = ", ".join(f"{field}={info.default}" for field, info in cls.model_fields.items())
-        rows.append([name, (cls.__doc__ or "").splitlines()[0], defaults, cls.source])
-    return ["method", "what it does", "hyperparameters", "source"], rows
+    for name in registry.names():
+        plugin = registry.find(name)
+        rows.append([name, (plugin.__doc__ or "").splitlines()[0], _settings(plugin), plugin.source])
+    return [registry.what, "what it does", "settings", "source"], rows
+
+
+def _settings(plugin: Any) -> str:
+    """The fields, with their defaults."""
+    fields = plugin.model_fields.items()
+    return ", ".join(name if info.is_required() else f"{name}={info.default}" for name, info in fields)
 
 
 def _tasks() -> Listing:
