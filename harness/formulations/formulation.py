@@ -113,11 +113,11 @@ class Formulation(ABC):
         return PASS_TOKENS if next(model.parameters()).device.type == "cpu" else math.inf
 
     @abstractmethod
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """The task loss, a scalar: mean over what ``n_counted`` counts in the batch."""
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
+        """The task loss of each row, float32, shape (B,): summed over what ``n_counted`` counts in it."""
 
     def n_counted(self, rows: Sequence[Row]) -> int:
-        """What the task loss is the mean of: the examples, of which each has its own loss."""
+        """What the loss of a step is the mean of: the examples, of which each has its own loss."""
         return len(rows)
 
     @contextmanager

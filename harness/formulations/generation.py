@@ -88,9 +88,9 @@ class Generation(Formulation):
         neutral = self.base.info.kind != "decoder" or takes_positions(model)
         return super().max_padding(model) if neutral else 0
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Negative log-likelihood of the target's tokens."""
-        return self._likelihood.loss(model, batch)
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Negative log-likelihood of the target, mean over its tokens."""
+        return self._likelihood.losses(model, batch)
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The text up to the first stop text."""

@@ -57,15 +57,15 @@ class Head(Formulation):
             inputs["token_type_ids"] = pad([s for row in rows for s in _segments(row)], 0, device)[0]
         return Batch(rows, inputs)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy, or the squared error of the target scaled to 0..1."""
         logits = self._logits(model, batch)
         targets = [row.example.target for row in batch.rows]
         if self.task.kind == "regression":
             low, high = self.task.value_range
             scaled = (torch.tensor(targets, dtype=torch.float32, device=logits.device) - low) / (high - low)
-            return mse_loss(logits[:, 0], scaled)
-        return cross_entropy(logits, torch.tensor(targets, device=logits.device))
+            return mse_loss(logits[:, 0], scaled, reduction="none")
+        return cross_entropy(logits, torch.tensor(targets, device=logits.device), reduction="none")
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The label of the largest logit with the logits as scores, or the number in the task's own range."""
@@ -113,11 +113,11 @@ class ChoiceHead(Head):
     def _question(self, example: Example) -> str:
         return "\n".join(example.fields[column] for column in self.task.text)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Cross-entropy over the choices, mean over the examples."""
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy over the choices."""
         targets = [torch.tensor(row.example.target, device=batch.inputs["input_ids"].device) for row in batch.rows]
         scores = self._scores(model, batch)
-        return torch.stack([cross_entropy(row, target) for row, target in zip(scores, targets, strict=True)]).mean()
+        return torch.stack([cross_entropy(row, target) for row, target in zip(scores, targets, strict=True)])
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The choice of the largest logit, with the logits as scores."""
@@ -178,12 +178,11 @@ class TokenHead(Head):
         """Shape (B, T, L)."""
         return of_tokens(model(**batch.inputs).logits, batch.inputs["input_ids"].shape[1])
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Cross-entropy over first sub-tokens, mean over all words of the batch."""
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy over first sub-tokens, summed over the words of a row."""
         logits = self._word_logits(model, batch).float()
         targets, _ = pad([row.targets for row in batch.rows], IGNORED, logits.device)
-        total = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
-        return total / max(1, self.n_counted(batch.rows))
+        return cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none").sum(1)
 
     def n_counted(self, rows: Sequence[Row]) -> int:
         """The words."""

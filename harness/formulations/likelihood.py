@@ -165,10 +165,9 @@ class Likelihood(Formulation):
         saves_little = 10 * n_common * (len(rows) - 1) < sum(map(self.size, rows))
         return [] if saves_little else list(sequences[0][:n_common])
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Negative log-likelihood of the right choice: mean over its tokens, then over the examples."""
-        losses = [-scores.sum() / len(scores) for row in self._log_probs(model, batch) for scores in row]
-        return torch.stack(losses).mean()
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Negative log-likelihood of the right choice, mean over its tokens."""
+        return torch.stack([-scores.sum() / len(scores) for row in self._log_probs(model, batch) for scores in row])
 
     def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
         """The likeliest choice; scores are log-likelihoods in nats, normalized and calibrated as asked."""

@@ -34,11 +34,12 @@ class Similarity(Head):
         if self.task.kind == "regression" and len(self.task.text) < 2:
             raise SpecError(f"formulation similarity needs two texts to compare; {self.task.name} has one")
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """The squared error of the cosine, mean over the pairs; sentence-transformers calls it CosineSimilarityLoss."""
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
+        """The squared error of the cosine; sentence-transformers calls it CosineSimilarityLoss."""
         likeness = [self._likeness(row.example.target) for row in batch.rows]
         cosines = self._cosines(model, batch)
-        return mse_loss(cosines, torch.tensor(likeness, dtype=torch.float32, device=cosines.device))
+        wanted = torch.tensor(likeness, dtype=torch.float32, device=cosines.device)
+        return mse_loss(cosines, wanted, reduction="none")
 
     def _likeness(self, target: Target) -> float:
         """What the cosine should be, 0 to 1."""
@@ -146,7 +147,7 @@ class Mask(Head):
             rows.append(Row(example, (ids,)))
         return rows
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Nothing is trained in this formulation."""
         raise SpecError("formulation mask trains nothing; use method zero_shot")
 

@@ -92,7 +92,7 @@ def _peak_of_step(adapted: Adapted, rows: list[Row]) -> int:
     with memory.phase("step"):
         batch = adapted.formulation.collate(rows, device)
         with autocast(device, adapted.formulation.spec.training.precision):
-            loss = adapted.formulation.loss(model, batch)
+            loss = adapted.formulation.losses(model, batch).sum() / len(rows)
         loss.backward()
     model.zero_grad()
     return memory.peaks["step"]

@@ -123,16 +123,15 @@ class _Backward:
         as much as it holds of what the formulation counts.
         """
         device = next(self.model.parameters()).device
-        counted = [self.formulation.n_counted(rows) for rows in taken]
+        n_counted = max(1, sum(map(self.formulation.n_counted, taken)))
         losses, extras = [], []
-        for rows, n in zip(taken, counted, strict=True):
-            weight = n / max(1, sum(counted))
+        for rows in taken:
             batch = self.formulation.collate(rows, device)
             with autocast(device, self.formulation.spec.training.precision):
-                loss = self.formulation.loss(self.model, batch)
+                loss = self.formulation.losses(self.model, batch).sum() / n_counted
                 extra = self.method.extra_loss(self.model)
-            self.accelerator.backward(weight * loss if extra is None else weight * loss + extra / len(taken))
-            losses.append(weight * loss.item())
+            self.accelerator.backward(loss if extra is None else loss + extra / len(taken))
+            losses.append(loss.item())
             extras += [] if extra is None else [extra.item()]
             counts.train_tokens += sum(row.n_tokens for row in rows)
             counts.padded_tokens += batch.inputs["input_ids"].numel()

@@ -61,7 +61,7 @@ def step(adapted: Adapted, rows: Sequence[Row], optimizer: torch.optim.Optimizer
 
     batch: Batch = adapted.formulation.collate(rows, torch.device("cpu"))
     part()
-    loss = adapted.formulation.loss(adapted.model, batch)
+    loss = adapted.formulation.losses(adapted.model, batch).sum() / len(rows)
     part()
     loss.backward()
     part()

@@ -50,7 +50,7 @@ def test_what_a_tokenizer_appends_is_not_scored(plain: str, ended: str, calibrat
         made: Likelihood = formulation(make_spec, "decoder", adds)
         made.scoring = Scoring(calibration=calibration)
         (answer,) = predict(made.base.model, made, made.encode([TEXT]))
-        loss = made.loss(made.base.model, made.collate(made.encode_training([TEXT]), torch.device("cpu")))
+        loss = made.losses(made.base.model, made.collate(made.encode_training([TEXT]), torch.device("cpu"))).mean()
         scores.append([*answer.scores, loss.item()])
     assert scores[0] == pytest.approx(scores[1], abs=1e-5)
     assert scores[0][0] != pytest.approx(scores[0][1], abs=1e-3)
@@ -115,7 +115,7 @@ def test_a_long_target_loses_its_end_and_is_counted(kind: str, n_kept: int, make
     if kind == "decoder":
         assert list(row.sequences[0]) == [*prompt, *span.token_ids[:-1]]
         assert span.start == len(prompt) - 1
-    loss = made.loss(made.base.model, made.collate([row], torch.device("cpu")))
+    loss = made.losses(made.base.model, made.collate([row], torch.device("cpu"))).mean()
     assert torch.isfinite(loss)
 
 

@@ -81,7 +81,7 @@ def test_training_loss_is_the_right_choice(make_spec: MakeSpec) -> None:
     answers = predict(formulation.base.model, formulation, formulation.encode(examples()))
     right = [answer.scores[int(e.target)] for e, answer in zip(examples(), answers, strict=True)]  # type: ignore[arg-type]
     batch = formulation.collate(formulation.encode_training(examples()), device)
-    loss = formulation.loss(formulation.base.model.eval(), batch)
+    loss = formulation.losses(formulation.base.model.eval(), batch).mean()
     assert float(loss) == pytest.approx(-sum(right) / len(right), abs=1e-5)
 
 
