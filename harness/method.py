@@ -66,6 +66,11 @@ class Method(Plugin):
         """
         return None
 
+    @property
+    def final_rank(self) -> int | None:
+        """Rank of a low-rank update at the end of training, which is its budget; None for other methods."""
+        return None
+
     def scoring(self) -> Scoring:
         """How language-model answers are scored; only methods that train nothing change it."""
         return Scoring()

@@ -43,6 +43,11 @@ class AdaLoRA(PeftMethod):
         None, description="Names, or their endings, of the layers adapted; default: every linear layer of the blocks."
     )
 
+    @property
+    def final_rank(self) -> int | None:
+        """The budget that other low-rank methods are compared by."""
+        return self.target_rank
+
     @model_validator(mode="after")
     def _leaves_something_to_prune(self) -> Self:
         if self.target_rank >= self.init_rank:

@@ -36,6 +36,11 @@ class LoRA(PeftMethod):
     use_dora: bool = Field(False, description="Train magnitudes apart from directions (Liu et al. 2024, DoRA).")
     use_rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023, rsLoRA).")
 
+    @property
+    def final_rank(self) -> int | None:
+        """The budget that other low-rank methods are compared by."""
+        return self.rank
+
     def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
         """DoRA needs the norms of the frozen weights."""
         if self.use_dora and base.quantization == "8bit":

@@ -63,7 +63,7 @@ def test_task_example(make_spec: MakeSpec, register: Register, tmp_path: Path, m
     assert "tweets" in TASKS.names()
     folder = tmp_path / "mirror" / "somebody" / "tweets" / "default"
     folder.mkdir(parents=True)
-    rows = [{"text": f"{'flood' if n % 2 else 'film'} number {n}", "label": n % 2} for n in range(60)]
+    rows = [{"text": f"{'a good' if n % 2 else 'a dull'} film number {n}", "label": n % 2} for n in range(60)]
     for split, part in (("train", rows[:40]), ("test", rows[40:])):
         pq.write_table(pa.Table.from_pylist(part), folder / f"{split}.parquet")
     monkeypatch.setenv("HARNESS_DATA_DIR", str(tmp_path / "mirror"))

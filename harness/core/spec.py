@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +18,9 @@ class Section(BaseModel):
     """A part of a spec: immutable, with no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    version: ClassVar[int] = 1
+    """Raised when the same fields begin to mean something else, or a default changes; part of run_id."""
 
 
 class BaseSpec(Section):

@@ -19,35 +19,44 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
     """12 hex digits of SHA-256 over everything that decides the result.
 
     Sections and fields that stand at their default are left out, and so are versions that are still 1: a new field or
-    plug-in kind orphans no stored run. A default that changes must raise the version of what it belongs to.
+    kind of plug-in orphans no stored run. A default that changes must raise the version of what it belongs to.
     """
     spec, method = resolved.spec, resolved.method
-    identity: dict[str, Any] = {
-        "schema": SCHEMA,
-        "seed": spec.seed,
-        "formulation": spec.formulation,
-        "precision": spec.training.precision,
-        "base": {"name": spec.base.name} | _changed(spec.base, "name"),
-        "task": {"name": spec.task.name} | _changed(spec.task, "name"),
-        "method": {"name": spec.method.name} | _changed(method),
-        "versions": _raised({"task": resolved.task.version, "method": method.version}),
-        "fingerprint": data_fingerprint,
-        "weights": weights_fingerprint,
-    }
     published = ("learning_rate",) if method.trains and spec.training.learning_rate == method.learning_rate else ()
     sections = {
+        "base": _changed(spec.base, "name"),
+        "task": _changed(spec.task, "name"),
+        "method": _changed(method),
         "training": _changed(spec.training, "precision", *published),
         "prompt": _changed(spec.prompt),
         "evaluation": _changed(spec.evaluation),
+        "recipes": _chosen(spec.recipes, resolved.recipes),
+        "probes": _chosen(spec.probes, resolved.probes),
+        "versions": _versions(resolved),
     }
-    plugins = {"recipes": _chosen(spec.recipes, resolved.recipes), "probes": _chosen(spec.probes, resolved.probes)}
-    return digest(identity | {name: changed for name, changed in (sections | plugins).items() if changed})
+    decisive = {
+        "schema": SCHEMA,
+        "names": [spec.base.name, spec.task.name, spec.method.name],
+        "seed": spec.seed,
+        "formulation": spec.formulation,
+        "precision": spec.training.precision,
+        "examples": data_fingerprint,
+        "weights": weights_fingerprint,
+    }
+    return digest(decisive | {name: section for name, section in sections.items() if section})
+
+
+def _versions(resolved: Resolved) -> dict[str, int]:
+    spec = resolved.spec
+    versions = {name: type(getattr(spec, name)).version for name in ("base", "training", "prompt", "evaluation")}
+    versions |= {"task": resolved.task.version, "method": resolved.method.version}
+    return {name: version for name, version in versions.items() if version != 1}
 
 
 def _chosen(given: Sequence[PluginSpec], plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
     """Plug-ins of a kind by name, with what differs from their defaults and the versions that were raised."""
     return [
-        {"name": spec.name} | _changed(plugin) | _raised({"version": plugin.version})
+        {"name": spec.name} | _changed(plugin) | ({"version": plugin.version} if plugin.version != 1 else {})
         for spec, plugin in zip(given, plugins, strict=True)
     ]
 
@@ -57,10 +66,6 @@ def _changed(part: BaseModel, *but: str) -> dict[str, Any]:
     default = {name: field.get_default(call_default_factory=True) for name, field in type(part).model_fields.items()}
     plain = part.model_dump(mode="json", exclude=set(but))
     return {name: value for name, value in plain.items() if getattr(part, name) != default[name]}
-
-
-def _raised(versions: dict[str, int]) -> dict[str, int]:
-    return {name: version for name, version in versions.items() if version != 1}
 
 
 def fingerprint(task: TaskSpec, seed: int) -> str:

@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from harness.core.spec import RunSpec
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: run_id covers the base's weights and leaves out what stands at its default. Records of 1 are still read."""
 Status = Literal["ok", "skipped", "failed", "diverged", "out_of_memory"]
 RETRIED = ("failed", "out_of_memory")
 """What ``--retry-failed`` runs again. A run that diverged would diverge again: it is a result."""

@@ -138,8 +138,7 @@ def _one_learning_rate(specs: dict[str, RunSpec]) -> Iterator[Finding]:
 def _unequal_rank(specs: dict[str, RunSpec]) -> Iterator[Finding]:
     ranks: defaultdict[str, set[int]] = defaultdict(set)
     for spec in specs.values():
-        settings = spec.method.settings
-        if rank := settings.get("target_rank", settings.get("rank")):
+        if rank := make_method(spec.method).final_rank:
             ranks[spec.method.name].add(rank)
     if differences := _differences({name: sorted(values) for name, values in ranks.items()}):
         yield Finding(

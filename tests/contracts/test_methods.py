@@ -16,7 +16,7 @@ from tests import tiny
 STEPS = 12
 KINDS: tuple[BaseKind, ...] = ("encoder", "decoder", "encoder_decoder")
 QUANTIZATIONS: tuple[Quantization, ...] = ("none", "8bit", "4bit")
-METHODS = METHODS.names()
+NAMES = METHODS.names()
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Cell:
         return losses
 
 
-CELLS = [Cell(name, kind, quantization) for name in METHODS for kind in KINDS for quantization in QUANTIZATIONS]
+CELLS = [Cell(name, kind, quantization) for name in NAMES for kind in KINDS for quantization in QUANTIZATIONS]
 RUNNABLE = [cell for cell in CELLS if not cell.skipped]
 TRAINED = [cell for cell in RUNNABLE if cell.method.trains]
 
@@ -71,7 +71,7 @@ def _id(cell: Cell) -> str:
     return f"{cell.name}-{cell.kind}-{cell.quantization}"
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_declares_itself(name: str) -> None:
     cls = METHODS.find(name)
     assert cls.__doc__
@@ -80,7 +80,7 @@ def test_declares_itself(name: str) -> None:
     assert all(field.description for field in cls.model_fields.values())
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_defaults_lie_inside_the_search_space(name: str) -> None:
     """And search can vary something of every method that trains and has hyperparameters."""
     method = METHODS.find(name)()

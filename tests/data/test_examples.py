@@ -1,6 +1,5 @@
 """Rows become examples."""
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -42,7 +41,7 @@ def test_rows_without_a_target_are_left_out_and_ids_stay(target: Any) -> None:
 def test_minus_one_is_a_score_where_the_range_has_it() -> None:
     row = {"sentence1": "a", "sentence2": "b", "label": -1.0}
     assert build(STSB, [row], "test") == []
-    assert build(dataclasses.replace(STSB, value_range=(-2.0, 2.0)), [row], "test")[0].target == -1.0
+    assert build(STSB.model_copy(update={"value_range": (-2.0, 2.0)}), [row], "test")[0].target == -1.0
 
 
 def test_an_empty_or_null_text_is_kept() -> None:
@@ -59,10 +58,10 @@ def test_tags_go_with_tokens() -> None:
 
 
 def test_a_row_function_may_drop_a_row() -> None:
-    even = dataclasses.replace(SST2, row=lambda row: row if row["label"] == 0 else None)
+    even = SST2.model_copy(update={"row": lambda row: row if row["label"] == 0 else None})
     assert len(build(even, [{"sentence": "a", "label": i % 2} for i in range(10)], "train")) == 5
 
 
 def test_columns_of_templates_are_fields() -> None:
-    asked = dataclasses.replace(SST2, templates=("{title}: {sentence}",))
+    asked = SST2.model_copy(update={"templates": ("{title}: {sentence}",)})
     assert field_columns(asked) == ["sentence", "title"]

@@ -1,6 +1,5 @@
 """Where rows come from: the order of sources, what each refuses, and the answer when none has the task."""
 
-import dataclasses
 import hashlib
 import time
 import zipfile
@@ -46,7 +45,7 @@ def test_a_path_comes_before_the_mirror(mirror: Path, tmp_path: Path) -> None:
 
 def test_a_mirror_comes_before_the_hub_and_the_asset(mirror: Path) -> None:
     assert sources.read(find_task("sst2")).place == "mirror nyu-mll/glue/sst2"
-    with_asset = dataclasses.replace(find_task("sst2"), asset=find_task("boolq").asset)
+    with_asset = find_task("sst2").model_copy(update={"asset": find_task("boolq").asset})
     assert sources.read(with_asset).place == "mirror nyu-mll/glue/sst2"
 
 
@@ -82,7 +81,7 @@ def test_an_incomplete_mirror_is_an_error(mirror: Path) -> None:
 
 
 def test_other_label_names_are_an_error(mirror: Path) -> None:
-    swapped = dataclasses.replace(find_task("sst2"), labels=("positive", "negative"))
+    swapped = find_task("sst2").model_copy(update={"labels": ("positive", "negative")})
     with pytest.raises(SourceError, match=r"labels of 'label' are negative, positive; task sst2 has positive, neg"):
         sources.read(swapped)
 
@@ -95,13 +94,13 @@ def test_label_names_of_tags_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
             tmp_path / "leondz/wnut_17/default" / f"{split}.parquet", rows, SCHEMAS["leondz/wnut_17", "default"]
         )
     sources.read(find_task("wnut17"))
-    renamed = dataclasses.replace(find_task("wnut17"), labels=("O", *find_task("wnut17").labels[:0:-1]))
+    renamed = find_task("wnut17").model_copy(update={"labels": ("O", *find_task("wnut17").labels[:0:-1])})
     with pytest.raises(SourceError, match="labels of 'ner_tags'"):
         sources.read(renamed)
 
 
 def test_a_missing_column_names_the_nearest(mirror: Path) -> None:
-    renamed = dataclasses.replace(find_task("sst2"), text=("sentences",), templates=())
+    renamed = find_task("sst2").model_copy(update={"text": ("sentences",), "templates": ()})
     with pytest.raises(SourceError, match=r"no column 'sentences' \(did you mean 'sentence'\?\); it has sentence, lab"):
         data.load(renamed, TaskSpec(name="sst2"), 0)
 
@@ -109,20 +108,20 @@ def test_a_missing_column_names_the_nearest(mirror: Path) -> None:
 def test_the_hub_library_reads_what_the_mirror_reads(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``load_dataset`` on a local folder takes the way of a hub data set, without the download."""
     monkeypatch.setattr(sources, "hub_problem", lambda: None)
-    local = dataclasses.replace(find_task("sst2"), hub=Hub(str(mirror), validation="validation"))
+    local = find_task("sst2").model_copy(update={"hub": Hub(str(mirror), validation="validation")})
     from_mirror = sources.read(find_task("sst2"))
     monkeypatch.delenv("HARNESS_DATA_DIR")
     from_hub = sources.read(local)
     assert from_hub.place == f"hub {mirror}/default"
     assert from_hub.splits == from_mirror.splits
-    swapped = dataclasses.replace(local, labels=("positive", "negative"))
+    swapped = local.model_copy(update={"labels": ("positive", "negative")})
     with pytest.raises(SourceError, match="the labels of 'label' are negative, positive"):
         sources.read(swapped)
 
 
 def test_an_unknown_data_set_on_the_hub_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "hub_problem", lambda: None)
-    nowhere = dataclasses.replace(find_task("sst2"), hub=Hub(str(tmp_path / "nothing")))
+    nowhere = find_task("sst2").model_copy(update={"hub": Hub(str(tmp_path / "nothing"))})
     with pytest.raises(SourceError, match=r"hub: .*nothing: \w+Error: "):
         sources.read(nowhere)
 
@@ -152,6 +151,6 @@ def test_an_asset_is_data_read_from_the_wheel(tmp_path: Path, monkeypatch: pytes
         lines = zipfile.ZipFile(wheel).read("some_data/sentences.txt").decode().splitlines()
         return {"train": [{"sentence": line, "label": n % 2} for n, line in enumerate(lines)]}
 
-    packaged = dataclasses.replace(find_task("sst2"), asset=PackageAsset("some-data", "1.0", sha256, read))
+    packaged = find_task("sst2").model_copy(update={"asset": PackageAsset("some-data", "1.0", sha256, read)})
     _, info = data.load(packaged, TaskSpec(name="sst2"), 0)
     assert (info.source, info.protocol, sum(info.sizes.values())) == ("asset some-data 1.0", "carved", 40)

@@ -15,6 +15,7 @@ from harness.cli.search import _run_command, print_study
 from harness.core.errors import HarnessError, HarnessWarning, SpecError, StorageError
 from harness.core.spec import RunSpec, parse_spec
 from harness.figures.budget import budget_panels
+from harness.runs.resolve import resolve
 from harness.search import journal as journal_module
 from harness.search.journal import open_journal
 from harness.search.plan import OnValidation, make_plan
@@ -22,6 +23,7 @@ from harness.search.record import StudyRecord, TrialRecord, best_trials, find_st
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
 from harness.storage.record import Record
+from harness.suites.suite import Cell
 from harness.suites.tune import find_study
 from tests.search.stand_in import LORA, stand_in
 
@@ -49,7 +51,7 @@ def test_other_examples_are_another_study_and_a_message_says_so(file: Path, tmp_
     assert Path(first.name).name == first.name
     file.write_text(file.read_text().replace("number 7", "number seven"))
     _forget()
-    assert find_study(spec_of(file), TWO, tmp_path) is None
+    assert find_study(cell_of(spec_of(file)), TWO, tmp_path) is None
     with pytest.warns(HarnessWarning, match=f"is new; {first.name} is of other examples"):
         second = search_cell(spec_of(file), TWO, tmp_path, run_trial=stand_in)
     assert second.name != first.name
@@ -57,10 +59,14 @@ def test_other_examples_are_another_study_and_a_message_says_so(file: Path, tmp_
     assert read_study(tmp_path / "studies" / f"{first.name}.json") == first
 
 
+def cell_of(spec: RunSpec) -> Cell:
+    return Cell("lora", spec, resolve(spec))
+
+
 def _forget() -> None:
     """What a new process doesn't know yet."""
     from harness.data import own
-    from harness.runs import resolve as identity
+    from harness.runs import identity
 
     identity._fingerprint.cache_clear()
     for value in vars(own).values():
@@ -187,7 +193,7 @@ def test_an_unreadable_study_is_left_out_and_named(damage: str, tmp_path: Path) 
     with pytest.raises(HarnessError, match="not a readable study"):
         find_studies(tmp_path, [study.name])
     with pytest.warns(HarnessWarning, match=study.name):
-        assert find_study(LORA, TWO, tmp_path) is None
+        assert find_study(cell_of(LORA), TWO, tmp_path) is None
     assert search_cell(LORA, TWO, tmp_path, run_trial=stand_in).trials == study.trials
 
 

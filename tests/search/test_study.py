@@ -41,7 +41,7 @@ def test_space_of_every_method_holds_its_default_and_gives_valid_specs(method: s
 
 
 def test_learning_rate_is_centred_on_the_published_one_in_log_scale() -> None:
-    rates = search_space(LORA)["training.learning_rate"]
+    rates = search_space(LORA, make_method(LORA.method))["training.learning_rate"]
     assert isinstance(rates, Range)
     assert rates.log
     assert math.sqrt(rates.low * rates.high) == pytest.approx(METHODS.find("lora").learning_rate)
@@ -59,7 +59,7 @@ def test_what_the_spec_sets_is_not_searched() -> None:
 
 def test_trial_0_is_the_default_and_the_file_tells_the_study(tmp_path: Path) -> None:
     study = search_cell(LORA, SearchSpec(trials=6), tmp_path, run_trial=stand_in)
-    assert study.trials[0].params == default_params(LORA, search_space(LORA))
+    assert study.trials[0].params == default_params(LORA, search_space(LORA, make_method(LORA.method)))
     assert study.spec_of(0) == resolve(LORA).spec
     assert [trial.number for trial in study.trials] == list(range(6))
     assert read_study(tmp_path / "studies" / f"{study.name}.json") == study
@@ -120,7 +120,7 @@ def test_nothing_to_vary_is_one_trial_and_a_grid_ends_when_it_is_visited(tmp_pat
     fixed = LORA.updated(method=settings, training={"learning_rate": 1e-3})
     assert len(search_cell(fixed, SearchSpec(trials=9), tmp_path, run_trial=stand_in).trials) == 1
     ranks = LORA.updated(method={**settings, "rank": 8}, training={"learning_rate": 1e-3})
-    space = {"method.rank": search_space(LORA)["method.rank"]}
+    space = {"method.rank": search_space(LORA, make_method(LORA.method))["method.rank"]}
     study = search_cell(ranks, SearchSpec(trials=99, sampler="grid"), tmp_path, space=space, run_trial=stand_in)
     assert sorted(trial.params["method.rank"] for trial in study.trials[1:]) == [2, 4, 8, 16, 32]
 
