@@ -1,4 +1,4 @@
-"""Tiny random bases of many architectures as snapshot folders, with the tokenizers of ``tests.snapshots``."""
+"""Tiny random bases of many architectures as snapshot folders, with the tokenizers of ``harness.testing.snapshots``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from harness.method import BaseKind
-from tests.snapshots import WORDS, tokenizer
+from harness.testing.snapshots import WORDS, tokenizer
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
 ENCODER = {"vocab_size": len(WORDS), "max_position_embeddings": 64, "pad_token_id": 0, **SIZE}

@@ -23,7 +23,7 @@ MakeSpec = Callable[..., RunSpec]
 @pytest.fixture(scope="session")
 def snapshots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A tiny base of every kind."""
-    from tests.snapshots import save_snapshot
+    from harness.testing.snapshots import save_snapshot
 
     root = tmp_path_factory.mktemp("bases")
     return {kind: save_snapshot(kind, root / kind) for kind in ("encoder", "decoder", "encoder_decoder")}
@@ -32,7 +32,7 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A task that the tiny bases can learn, in SST-2's columns."""
-    from tests.snapshots import save_data
+    from harness.testing.snapshots import save_data
 
     return save_data(tmp_path_factory.mktemp("data") / "tiny")
 

@@ -11,8 +11,8 @@ from harness.core.errors import SpecError
 from harness.runs.export import export_run, predict_texts
 from harness.runs.run import run
 from harness.storage.record import Record
+from harness.testing.snapshots import BAD, FILLER, GOOD
 from tests.conftest import MakeSpec
-from tests.snapshots import BAD, FILLER, GOOD
 
 TEXTS = ["the film is superb", "a dull plot and a poor cast"]
 

@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.bases.tokens import load_tokenizer, unknown_share
 from harness.core.errors import Unsupported
-from tests.snapshots import tokenizer
+from harness.testing.snapshots import tokenizer
 
 
 @pytest.mark.parametrize(("known", "pads"), [("eos_token", "</s>"), ("bos_token", "[CLS]")])

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 import pytest
@@ -17,11 +16,13 @@ from harness.core.errors import SourceError
 from harness.core.spec import TaskSpec
 from harness.data.protocol import text_hash
 from harness.data.tasks import find_task
-from harness.metrics.metrics import METRICS, compute, iob2_tags
+from harness.metrics.metrics import compute, iob2_tags
 from harness.task import TASKS, Example, Splits, Task
+from harness.testing import contracts
+from harness.testing.task import TaskContract, everything, is_answer, normalized_targets
 from tests.hub_schema import Mirror, write_mirror
 
-TASKS = TASKS.names()
+NAMES = TASKS.names()
 Load = Callable[[str], Splits]
 
 
@@ -43,35 +44,24 @@ def load(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Load:
     return lambda name: load_from(mirror.root, name, monkeypatch)
 
 
-def everything(splits: Splits) -> list[Example]:
-    return [*splits.train, *splits.validation, *splits.test]
+class TaskOfAMirror(TaskContract):
+    @pytest.fixture
+    def splits(self, task: Task, load: Load) -> Splits:
+        return load(task.name)
+
+    def test_it_is_on_the_hub_and_asks_in_two_ways(self, task: Task) -> None:
+        assert task.hub
+        assert len(set(task.templates)) >= 2 or task.kind == "regression"
+
+
+globals().update(contracts(TaskOfAMirror, NAMES))
 
 
 def test_there_are_tasks() -> None:
-    assert len(TASKS) >= 28
+    assert len(NAMES) >= 28
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_declaration(name: str) -> None:
-    task = find_task(name)
-    assert "http" in task.source
-    assert task.hub
-    assert task.metrics
-    assert set(task.metrics) <= set(METRICS)
-    assert 1 <= len(task.text) <= 2
-    assert len(set(task.labels)) == len(task.labels)
-    if task.kind == "classification":
-        assert len(task.labels) >= 2
-        assert len(set(task.verbalizers)) == len(set(task.descriptions)) == len(task.labels)
-    if task.likeness:
-        assert (len(task.likeness), len(task.text)) == (len(task.labels), 2)
-        assert min(task.likeness) == 0 <= max(task.likeness) == 1
-    assert all(text.startswith(" ") and text == " " + text.strip() for text in task.verbalizers)
-    assert (len(set(task.templates)) >= 2) == (task.kind != "regression")
-    assert all(template == template.strip() for template in task.templates)
-
-
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_related_tasks_exist_and_agree(name: str) -> None:
     task = find_task(name)
     for other in map(find_task, task.also_test):
@@ -86,38 +76,7 @@ def test_related_tasks_exist_and_agree(name: str) -> None:
         assert name in overlapping.overlaps
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_splits_are_disjoint_and_ids_unique(name: str, load: Load) -> None:
-    splits = load(name)
-    hashes = [{text_hash(example) for example in part} for part in (splits.train, splits.validation, splits.test)]
-    assert all(hashes)
-    assert not hashes[0] & hashes[1] | hashes[0] & hashes[2] | hashes[1] & hashes[2]
-    ids = [example.id for example in everything(splits)]
-    assert len(set(ids)) == len(ids)
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_targets_are_among_the_answers(name: str, load: Load) -> None:
-    task = find_task(name)
-    for example in everything(load(name)):
-        assert is_answer(task, example), example
-
-
-def is_answer(task: Task, example: Example) -> bool:
-    if task.kind == "classification":
-        return example.target in range(len(task.labels))
-    if task.kind == "multiple_choice":
-        return len(example.choices) >= 2 and example.target in range(len(example.choices))
-    if task.kind == "regression":
-        low, high = task.value_range
-        return isinstance(example.target, float) and low <= example.target <= high
-    if task.kind == "token_classification":
-        assert isinstance(example.target, tuple)
-        return len(example.target) == len(example.tokens) and set(example.target) <= set(range(len(task.labels)))
-    return isinstance(example.target, str) and bool(example.target)
-
-
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_read_depends_on_the_target_in_nothing(
     name: str, mirror: Mirror, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,22 +93,7 @@ def prompts(task: Task, example: Example) -> list[str]:
     return [template.format_map(example.fields) for template in task.templates] + list(example.choices)
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_texts_are_stripped_and_templates_use_every_text(name: str, load: Load) -> None:
-    task, splits = find_task(name), load(name)
-    for example in everything(splits):
-        assert all(text and text == text.strip() for text in (*example.fields.values(), *example.choices))
-    for template in task.templates:
-        assert {place for _, place, _, _ in Formatter().parse(template) if place} <= set(splits.test[0].fields)
-    changed = {field for field in splits.test[0].fields if len({e.fields[field] for e in splits.test}) > 1}
-    assert set(task.text) <= changed
-
-
-def normalized_targets(task: Task, examples: list[Example]) -> list[Any]:
-    return [task.answer(str(e.target)) if task.kind == "generation" else e.target for e in examples]
-
-
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_perfect_predictor_scores_the_maximum(name: str, load: Load) -> None:
     task = find_task(name)
     targets = normalized_targets(task, load(name).test)
@@ -158,7 +102,7 @@ def test_a_perfect_predictor_scores_the_maximum(name: str, load: Load) -> None:
     }
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_constant_predictor_scores_the_known_floor(name: str, load: Load) -> None:
     task = find_task(name)
     targets = normalized_targets(task, load(name).test)
@@ -177,7 +121,7 @@ def constant_predictions(task: Task, targets: list[Any]) -> list[Any]:
     return [constants.get(task.kind, 1)] * len(targets)
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if find_task(name).kind == "token_classification"])
+@pytest.mark.parametrize("name", [name for name in NAMES if find_task(name).kind == "token_classification"])
 def test_tags_are_in_the_order_that_span_f1_expects(name: str) -> None:
     labels = find_task(name).labels
     kinds = {tag: label[2:] for tag, label in enumerate(labels)}
@@ -288,7 +232,7 @@ check_source = partial(pytest.mark.parametrize, "name")
 
 
 def test_every_package_asset_has_its_size_here() -> None:
-    assert {name for name in TASKS if find_task(name).asset} == set(SIZES["asset"])
+    assert {name for name in NAMES if find_task(name).asset} == set(SIZES["asset"])
 
 
 @check_source(SIZES["mirror"])

@@ -17,9 +17,9 @@ from harness.formulations.likelihood import Likelihood
 from harness.formulations.predict import predict
 from harness.method import Scoring
 from harness.task import Example
+from harness.testing.snapshots import WORDS
 from tests.conftest import MakeSpec
 from tests.ready import ready
-from tests.snapshots import WORDS
 
 CHOICES = (" very awful film", " great")
 TEXT = Example("0", {"sentence": "the film is superb"}, 1)

@@ -6,7 +6,7 @@ from harness.core.spec import PromptSpec
 from harness.data.tasks import find_task
 from harness.formulations.prompts import Prompts
 from harness.task import Example
-from tests.snapshots import WORDS, tokenizer
+from harness.testing.snapshots import WORDS, tokenizer
 
 CHAT = (
     "[CLS]{% for m in messages %} {{ m.role }} : {{ m.content }} [SEP]{% endfor %}"

@@ -14,9 +14,9 @@ from harness.formulations.predict import Judged, predict
 from harness.formulations.soundness import check_asked
 from harness.runs.run import run
 from harness.task import Example
+from harness.testing.snapshots import BAD, GOOD, tokenizer
 from tests.conftest import MakeSpec, Register
 from tests.ready import ready
-from tests.snapshots import BAD, GOOD, tokenizer
 
 UNTRAINED = '''"""Nothing is trained; the weights are not numbers."""
 from typing import ClassVar

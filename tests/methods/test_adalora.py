@@ -9,7 +9,7 @@ from harness.core.errors import SpecError
 from harness.core.spec import MethodSpec
 from harness.method import make_method
 from harness.methods.adalora import AdaLoRA
-from tests import tiny
+from harness.testing import tiny
 
 MATRICES = 6 * tiny.BLOCKS
 

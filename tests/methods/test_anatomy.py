@@ -10,7 +10,7 @@ from harness.core.errors import SpecError
 from harness.core.spec import Quantization
 from harness.method import BaseKind
 from harness.methods.lora import LoRA
-from tests import tiny
+from harness.testing import tiny
 
 # Linear layers in a block: BERT q k v o up down; Llama has a gate besides; T5 3 × (q k v o) + 2 × (up down)
 EXPECTED: dict[BaseKind, tuple[str, int]] = {

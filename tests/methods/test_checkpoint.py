@@ -10,7 +10,7 @@ from harness.core.errors import SourceError
 from harness.methods.last_layers import LastLayers
 from harness.methods.lora import LoRA
 from harness.storage.checkpoint import FILE, load_trainable, save_trainable
-from tests import tiny
+from harness.testing import tiny
 
 
 def test_only_what_is_trained_is_written_and_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from harness.method import BaseKind, Method
 from harness.methods.adalora import AdaLoRA
 from harness.methods.lora import LoRA
 from harness.methods.prefix import PrefixTuning
-from tests import tiny
+from harness.testing import tiny
 
 STEPS = 8
 PEFT_METHODS = [LoRA(), AdaLoRA(), PrefixTuning(), PrefixTuning(reparametrize=True, network_width=8)]

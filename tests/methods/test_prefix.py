@@ -6,7 +6,7 @@ from torch import nn
 
 from harness.method import BaseKind
 from harness.methods.prefix import PrefixTuning
-from tests import tiny
+from harness.testing import tiny
 
 KEY_SIZE: dict[BaseKind, int] = {
     "encoder": tiny.HIDDEN,

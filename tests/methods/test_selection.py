@@ -11,7 +11,7 @@ from harness.methods.full import FullFineTuning
 from harness.methods.last_layers import LastLayers
 from harness.methods.prefix import PrefixTuning
 from harness.methods.zero_shot import ZeroShot
-from tests import tiny
+from harness.testing import tiny
 
 
 def trained_names(method: Method, kind: BaseKind) -> set[str]:

@@ -9,7 +9,7 @@ from harness.method import BaseKind
 from harness.methods.last_layers import LastLayers
 from harness.methods.lora import LoRA
 from harness.methods.prefix import PrefixTuning
-from tests import tiny
+from harness.testing import tiny
 
 
 @pytest.mark.parametrize(("quantization", "skipped"), [("none", False), ("8bit", True), ("4bit", False)])

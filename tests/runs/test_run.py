@@ -21,8 +21,8 @@ from harness.core.spec import BaseSpec, Formulation
 from harness.method import METHODS
 from harness.runs.run import run
 from harness.storage.store import Store
+from harness.testing.snapshots import save_snapshot
 from tests.conftest import MakeSpec, Register
-from tests.snapshots import save_snapshot
 
 POOLER, CLASSIFIER = 32 * 32 + 32, 2 * 32 + 2
 """Parameters of the tiny encoder's head."""

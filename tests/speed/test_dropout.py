@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from harness.speed.dropout import Dropout, attention, dropout, use_bulk_dropout
-from tests import tiny
+from harness.testing import tiny
 
 N = 1 << 20
 

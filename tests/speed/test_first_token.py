@@ -8,7 +8,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig, Electra
 from harness.core.spec import MethodSpec
 from harness.method import METHODS, make_method
 from harness.speed.first_token import keep_first_token
-from tests import tiny
+from harness.testing import tiny
 
 SMALL = {
     "vocab_size": tiny.VOCABULARY,

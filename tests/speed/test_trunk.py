@@ -16,7 +16,7 @@ from harness.methods.last_layers import LastLayers
 from harness.runs.run import run
 from harness.speed.first_token import keep_first_token
 from harness.speed.trunk import cache_trunk, n_frozen_blocks
-from tests import tiny
+from harness.testing import tiny
 from tests.architectures import save_architecture
 from tests.conftest import MakeSpec
 from tests.ready import ready

@@ -8,7 +8,7 @@ from harness.bases.anatomy import blocks, linear_names
 from harness.bases.shapes import linear_shapes
 from harness.core.spec import MethodSpec
 from harness.method import BaseKind, make_method
-from tests import tiny
+from harness.testing import tiny
 
 KINDS: list[BaseKind] = ["encoder", "decoder"]
 SETTINGS = [

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 
 from harness.methods.lora import LoRA
+from harness.testing import tiny
 from harness.training.low_rank import LowRankLinear, low_rank_linear
-from tests import tiny
 
 
 @pytest.mark.parametrize("has_bias", [True, False])

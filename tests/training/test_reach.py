@@ -11,8 +11,8 @@ from harness.method import METHODS, BaseKind, make_method
 from harness.methods.prefix import PrefixTuning
 from harness.runs.run import run
 from harness.storage.checkpoint import trainable
+from harness.testing import tiny
 from harness.training.reach import Reach, Unreached
-from tests import tiny
 from tests.conftest import TOY_METHOD, MakeSpec, Register
 
 TRAINED = [name for name in METHODS.names() if METHODS.find(name).trains]

@@ -68,7 +68,7 @@ def encoder_decoder() -> PreTrainedModel:
         num_heads=4,
         pad_token_id=0,
         decoder_start_token_id=0,
-        eos_token_id=5,  # </s> of tests.snapshots
+        eos_token_id=5,  # </s> of harness.testing.snapshots
     )
     return _seeded(T5ForConditionalGeneration, config)
 

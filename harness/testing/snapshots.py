@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from harness.method import BaseKind
-from tests import tiny
+from harness.testing import tiny
 
 GOOD = ("good", "great", "fine", "superb")
 BAD = ("bad", "awful", "poor", "dull")
@@ -50,7 +50,7 @@ def save_data(folder: Path, n_train: int = 96, n_test: int = 48) -> Path:
     generator = random.Random(0)
     seen: set[str] = set()
     for split, size in (("train", n_train), ("validation", n_test)):
-        rows = []
+        rows: list[dict[str, object]] = []
         while len(rows) < size:
             label = len(rows) % 2
             words = generator.choices(FILLER, k=generator.randint(3, 9))
