@@ -59,10 +59,10 @@ def _print_forecast(run: "Resolved") -> None:
     if needed is None:
         say(f"{run.spec.method.name} trains nothing")
         return
-    say(f"{needed.n_steps:,} steps; largest batch {needed.n_rows} x {needed.n_tokens} tokens")
+    say(f"{needed.n_steps:,} steps; largest pass {needed.n_rows} x {needed.n_tokens} tokens")
     say(
-        f"memory at the peak of training {needed.total / 1e9:.2f} GB: {needed.fixed / 1e9:.2f} whatever the batch, "
-        f"{needed.batch / 1e9:.2f} for the batch, {needed.trained / 1e9:.2f} for the optimizer and the best checkpoint"
+        f"memory at the peak of training {needed.total / 1e9:.2f} GB: {needed.fixed / 1e9:.2f} whatever the pass, "
+        f"{needed.batch / 1e9:.2f} for the largest, {needed.trained / 1e9:.2f} for optimizer and best checkpoint"
     )
 
 

@@ -79,8 +79,8 @@ class TrainingSpec(Section):
 
     epochs: int = Field(3, ge=1, description="Passes over the training examples.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps; overrides epochs.")
-    batch_size: int = Field(32, ge=1, description="Examples in a forward pass.")
-    accumulation_steps: int = Field(1, ge=1, description="Forward passes in an optimizer step.")
+    batch_size: int = Field(32, ge=1, description="Examples in a batch.")
+    accumulation_steps: int = Field(1, ge=1, description="Batches in an optimizer step.")
     learning_rate: float | None = Field(None, gt=0, description="Peak rate; default: the method's published value.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled decay.")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")

@@ -109,7 +109,7 @@ class Formulation(ABC):
         return row.length
 
     def max_padding(self, model: nn.Module) -> float:
-        """Tokens of padding that a batch to be answered may hold before it ends."""
+        """Tokens of padding that a pass may hold before it ends, in training and in answering."""
         return PASS_TOKENS if next(model.parameters()).device.type == "cpu" else math.inf
 
     @abstractmethod

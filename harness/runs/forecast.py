@@ -6,7 +6,6 @@ from itertools import islice
 from torch import nn
 
 from harness import data
-from harness.core.spec import RunSpec
 from harness.formulations.formulation import Row
 from harness.measure.hardware import autocast
 from harness.measure.memory import PhaseMemory, memory_kind
@@ -14,7 +13,7 @@ from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.resolve import Resolved
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import trainable
-from harness.training.batches import batches, planned_steps
+from harness.training.batches import passes, planned_steps, step_rows
 
 PROBED_ROWS = (1, 2, 6)
 """Rows of the passes that are measured; the first one only brings the weights in from their file."""
@@ -26,9 +25,10 @@ MOMENTS = 2
 class Forecast:
     """Bytes at the peak of training, by what they are for.
 
-    ``fixed`` does not depend on the batch: weights, and on the CPU the interpreter with its libraries (resident memory
-    counts them). ``batch`` is what the largest batch adds: activations, their gradients, gaps in the heap. ``trained``
-    is the optimizer's state and the copy of the best checkpoint, which is kept on the CPU.
+    ``fixed`` does not depend on the batch: weights and their gradients, and on the CPU the interpreter with its
+    libraries (resident memory counts them). ``batch`` is what the largest pass adds, ``n_rows`` rows of ``n_tokens``
+    each: activations, their gradients, gaps in the heap. ``trained`` is the optimizer's state and the copy of the best
+    checkpoint, which is kept on the CPU.
     """
 
     fixed: int
@@ -48,7 +48,7 @@ def forecast(run: Resolved) -> Forecast | None:
     """What training will need, or None where nothing is trained.
 
     Loads the base, reads the data, and takes steps on a few copies of the longest example without moving a weight:
-    memory grows linearly with the rows of a batch, so its peak at 2 and at 6 rows tells that of the largest batch.
+    memory grows linearly with the rows of a pass, so its peak at 2 and at 6 rows tells that of the largest pass.
 
     Raises:
         SpecError, SourceError: wrong input, as ``run`` raises them.
@@ -60,7 +60,7 @@ def forecast(run: Resolved) -> Forecast | None:
     run = replace(run, task=data.scaled(run.task, splits.train))
     n_steps = planned_steps(run.spec, len(splits.train))
     adapted = adapt(run, load_base(run), n_steps)
-    taken = _largest_batch(adapted.formulation.encode_training(splits.train), run.spec, n_steps)
+    taken = _largest_pass(adapted, adapted.formulation.encode_training(splits.train), n_steps)
     longest = max(taken, key=lambda row: row.length)
     peaks = {n: _peak_of_step(adapted, [longest] * n) for n in PROBED_ROWS}
     few, more = PROBED_ROWS[1:]
@@ -76,16 +76,16 @@ def forecast(run: Resolved) -> Forecast | None:
     )
 
 
-def _largest_batch(rows: list[Row], spec: RunSpec, n_steps: int) -> list[Row]:
-    """The batch of the whole run that pads to the most tokens."""
-    lengths = [row.length for row in rows]
-    order = batches(lengths, spec.training.batch_size, spec.seed)
-    seen = (indices for _, indices in islice(order, n_steps * spec.training.accumulation_steps))
-    return [rows[index] for index in max(seen, key=lambda indices: len(indices) * max(lengths[i] for i in indices))]
+def _largest_pass(adapted: Adapted, rows: list[Row], n_steps: int) -> list[Row]:
+    """The pass of the whole run that pads to the most tokens."""
+    spec, max_padding = adapted.formulation.spec, adapted.formulation.max_padding(adapted.model)
+    taken = islice(step_rows(rows, spec), n_steps)
+    made = (part for step in taken for part in passes(step, spec.training.batch_size, max_padding))
+    return max(made, key=lambda part: len(part) * max(row.length for row in part))
 
 
 def _peak_of_step(adapted: Adapted, rows: list[Row]) -> int:
-    """Bytes at the peak of one forward and backward pass; the gradients are thrown away."""
+    """Bytes at the peak of one forward and backward pass; its gradients stay, as they do between a step's passes."""
     model: nn.Module = adapted.model.train()
     device = next(model.parameters()).device
     memory = PhaseMemory()
@@ -94,5 +94,4 @@ def _peak_of_step(adapted: Adapted, rows: list[Row]) -> int:
         with autocast(device, adapted.formulation.spec.training.precision):
             loss = adapted.formulation.losses(model, batch).sum() / len(rows)
         loss.backward()
-    model.zero_grad()
     return memory.peaks["step"]

@@ -1,4 +1,23 @@
-"""The order in which training examples are seen: seeded, the same for every method, similar lengths together."""
+"""The order in which training examples are seen, and the passes that a step takes over them.
+
+Batches are drawn at random. What is of similar length comes together only within a step, whose loss and gradient do not
+depend on how it is cut into passes, so that little is padding and nothing is lost.
+
+Batches that are themselves of similar length, from shuffled pools of sorted examples, train worse where learning is
+slow and length tells the label. TREC, pooler and classifier of `minilm` on frozen features, 20 seeds, difference to
+random batches in points of test accuracy and in 0.001 nats of test loss, ± standard error:
+
+    steps    pools of 3 batches      8                      32
+    25       +2.0 ± 0.8, +1 ± 2      +1.9 ± 1.4,  +1 ± 3    +1.3 ± 1.5,  +0 ± 3
+    60       -0.8 ± 0.8, +4 ± 2      -3.4 ± 1.0,  +8 ± 2    -4.0 ± 1.2, +10 ± 1
+    200                              -2.1 ± 0.5, +25 ± 3    -2.8 ± 0.5, +30 ± 3
+
+On SST-2 the loss grows by 2 ± 1 at most. LoRA on the last block, 25 steps, 10 seeds, pools of 32: SST-2 -1.0 ± 0.4,
++2.9 ± 1.3; TREC 0.0 ± 0.9, +6.3 ± 3.3.
+
+Processor time per real token of random batches, in that of pools of 32 (LoRA or all weights of `minilm`): in passes of
+similar length 1.3 (Rotten Tomatoes, 28 tokens) to 1.5 (SST-2, 13 tokens), in one pass 1.8 to 2.4.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,33 +25,36 @@ import numpy as np
 
 from harness.core.seeds import derive
 from harness.core.spec import RunSpec
-
-POOL = 32
-"""Batches drawn at random into one pool, within which examples are sorted by length.
-
-Large enough that little padding is left. The batches are shuffled again: fed in the order of their lengths they cost
-accuracy, prefix tuning's most.
-"""
+from harness.formulations.formulation import Row, by_size
 
 
-def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def epoch_batches(n_examples: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """Indices of the examples of each batch of one epoch; each example once, the last batch may be smaller."""
-    generator = np.random.default_rng(derive(seed, f"order/{epoch}"))
-    order = generator.permutation(len(lengths))
-    batches: list[list[int]] = []
-    for start in range(0, len(order), POOL * batch_size):
-        pool = sorted(order[start : start + POOL * batch_size].tolist(), key=lambda index: lengths[index])
-        batches += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
-    return [batches[place] for place in generator.permutation(len(batches))]
+    order = np.random.default_rng(derive(seed, f"order/{epoch}")).permutation(n_examples).tolist()
+    return [order[start : start + batch_size] for start in range(0, n_examples, batch_size)]
 
 
-def batches(lengths: Sequence[int], batch_size: int, seed: int) -> Iterator[tuple[int, list[int]]]:
+def batches(n_examples: int, batch_size: int, seed: int) -> Iterator[tuple[int, list[int]]]:
     """Epoch number (from 1) and indices of a batch, without end."""
     epoch = 0
     while True:
         epoch += 1
-        for batch in epoch_batches(lengths, batch_size, seed, epoch):
+        for batch in epoch_batches(n_examples, batch_size, seed, epoch):
             yield epoch, batch
+
+
+def step_rows(rows: Sequence[Row], spec: RunSpec) -> Iterator[list[Row]]:
+    """The rows of each optimizer step, without end: as many batches as are accumulated."""
+    order = batches(len(rows), spec.training.batch_size, spec.seed)
+    while True:
+        taken = (next(order)[1] for _ in range(spec.training.accumulation_steps))
+        yield [rows[index] for batch in taken for index in batch]
+
+
+def passes(rows: Sequence[Row], batch_size: int, max_padding: float) -> list[list[Row]]:
+    """The rows of a step in passes of similar length, each of at most so many rows and tokens of padding."""
+    parts = by_size([row.length for row in rows], batch_size, max_padding)
+    return [[rows[index] for index in part] for part in parts]
 
 
 def planned_steps(spec: RunSpec, n_examples: int) -> int:

@@ -18,7 +18,7 @@ from harness.formulations.formulation import Formulation, Row
 from harness.measure.hardware import autocast
 from harness.method import Method
 from harness.storage.checkpoint import trainable
-from harness.training.batches import batches
+from harness.training.batches import passes, step_rows
 
 Validate = Callable[[nn.Module], dict[str, float]]
 OnStep = Callable[[int, int, float], None]
@@ -67,7 +67,7 @@ def fit(
     spec, primary = formulation.spec.training, f"validation/{formulation.task.metrics[0]}"
     trained = list(trainable(model).values())
     optimizer, schedule = _optimizer(trained, spec, n_steps)
-    order = batches([row.length for row in rows], spec.batch_size, formulation.spec.seed)
+    order = step_rows(rows, formulation.spec)
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
     backward = _Backward(model, method, formulation, Accelerator())
@@ -75,8 +75,7 @@ def fit(
     for step in range(1, n_steps + 1):
         started = time.perf_counter()
         model.train()
-        taken = [[rows[index] for index in next(order)[1]] for _ in range(spec.accumulation_steps)]
-        loss, extra = backward(taken, fitted)
+        loss, extra = backward(next(order), fitted)
         torch.nn.utils.clip_grad_norm_(trained, spec.clip_norm)
         optimizer.step()
         schedule.step()
@@ -116,21 +115,22 @@ class _Backward:
     formulation: Formulation
     accelerator: Accelerator
 
-    def __call__(self, taken: list[list[Row]], counts: Fitted) -> tuple[float, float | None]:
-        """Accumulate over the batches; the mean task loss, and the mean of the method's own, logged apart.
+    def __call__(self, taken: list[Row], counts: Fitted) -> tuple[float, float | None]:
+        """Accumulate over the passes; the mean task loss, and the mean of the method's own, logged apart.
 
-        The task loss is the mean over all that is counted in the step, however it is cut into batches: a batch weighs
+        The task loss is the mean over all that is counted in the step, however it is cut into passes: a pass weighs
         as much as it holds of what the formulation counts.
         """
         device = next(self.model.parameters()).device
-        n_counted = max(1, sum(map(self.formulation.n_counted, taken)))
+        cut = passes(taken, self.formulation.spec.training.batch_size, self.formulation.max_padding(self.model))
+        n_counted = max(1, self.formulation.n_counted(taken))
         losses, extras = [], []
-        for rows in taken:
+        for rows in cut:
             batch = self.formulation.collate(rows, device)
             with autocast(device, self.formulation.spec.training.precision):
                 loss = self.formulation.losses(self.model, batch).sum() / n_counted
                 extra = self.method.extra_loss(self.model)
-            self.accelerator.backward(loss if extra is None else loss + extra / len(taken))
+            self.accelerator.backward(loss if extra is None else loss + extra / len(cut))
             losses.append(loss.item())
             extras += [] if extra is None else [extra.item()]
             counts.train_tokens += sum(row.n_tokens for row in rows)

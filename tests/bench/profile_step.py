@@ -1,9 +1,10 @@
 """Where the time of a LoRA step goes: `python -m tests.bench.profile_step`.
 
-Batches of 32 sentences of similar length on `minilm`. The parts are medians over the batches of an epoch's beginning,
-the three models take turns. "Frozen" is the same forward and backward pass with no LoRA in it: what the gradient costs
-that only passes through. The limit is the time that the matrix products of that pass take alone, in a loop. "Eight in
-one" is a batch eight times as large: no way of training eight runs together on one base can gain more than it does.
+Batches of 32 sentences on `minilm`, in passes of similar length. The parts are medians over the batches of an epoch's
+beginning, the three models take turns. "Frozen" is the same forward and backward passes with no LoRA in them: what the
+gradient costs that only goes through. The limit is the time that the matrix products of those passes take alone, in a
+loop. "Eight in one" is a batch eight times as large: no way of training eight runs together on one base can gain more
+than it does.
 """
 
 import json
@@ -25,7 +26,7 @@ from harness.runs.adapted import Adapted
 from harness.runs.resolve import resolve
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import trainable
-from harness.training.batches import epoch_batches
+from harness.training.batches import epoch_batches, passes
 from harness.training.low_rank import LowRankLinear
 from tests.bench.contestants import sentences
 from tests.ready import ready
@@ -54,27 +55,35 @@ def prepared(asked: RunSpec, variant: str) -> Adapted:
 
 def step(adapted: Adapted, rows: Sequence[Row], optimizer: torch.optim.Optimizer) -> dict[str, float]:
     """Seconds of the parts of one step."""
-    clock = [time.perf_counter()]
+    seconds = dict.fromkeys(("data", "forward", "backward", "optimizer"), 0.0)
+    clock = time.perf_counter()
 
-    def part() -> None:
-        clock.append(time.perf_counter())
+    def ends(part: str) -> None:
+        nonlocal clock
+        seconds[part] += (now := time.perf_counter()) - clock
+        clock = now
 
-    batch: Batch = adapted.formulation.collate(rows, torch.device("cpu"))
-    part()
-    loss = adapted.formulation.losses(adapted.model, batch).sum() / len(rows)
-    part()
-    loss.backward()
-    part()
+    for taken in passes_of(adapted, rows):
+        batch: Batch = adapted.formulation.collate(taken, torch.device("cpu"))
+        ends("data")
+        loss = adapted.formulation.losses(adapted.model, batch).sum() / len(rows)
+        ends("forward")
+        loss.backward()
+        ends("backward")
     nn.utils.clip_grad_norm_([p for p in adapted.model.parameters() if p.grad is not None], 1.0)
     optimizer.step()
     optimizer.zero_grad()
-    part()
-    names = ("data", "forward", "backward", "optimizer")
-    return {name: end - start for name, start, end in zip(names, clock, clock[1:], strict=False)}
+    ends("optimizer")
+    return seconds
+
+
+def passes_of(adapted: Adapted, rows: Sequence[Row]) -> list[list[Row]]:
+    """The passes that the harness makes over a batch."""
+    return passes(rows, len(rows), adapted.formulation.max_padding(adapted.model))
 
 
 def products(adapted: Adapted, rows: Sequence[Row]) -> tuple[float, float]:
-    """Seconds and floating-point operations of the frozen layers' products of a step: W x and, going back, W^T g."""
+    """Seconds and floating-point operations of the frozen layers' products of a pass: W x and, going back, W^T g."""
     longest = max(row.length for row in rows)
     n_tokens, stack = len(rows) * longest, blocks(adapted.model)[1]
     seconds = operations = 0.0
@@ -121,36 +130,38 @@ def main() -> None:
     train = data.load(task, asked.task, asked.seed)[0].train
     models = {variant: prepared(asked, variant) for variant in ("harness", "peft", "frozen")}
     rows = models["harness"].formulation.encode_training(train)
-    chosen = epoch_batches([row.length for row in rows], 32, asked.seed, 1)[:N_BATCHES]
+    batches = epoch_batches(len(rows), 32, asked.seed, 1)[:N_BATCHES]
+    chosen = [[rows[index] for index in batch] for batch in batches]
     optimizers = {
         v: torch.optim.AdamW(list(trainable(a.model).values()), lr=1e-4, fused=True) for v, a in models.items()
     }
     found: dict[str, list[list[dict[str, float]]]] = {variant: [[] for _ in chosen] for variant in models}
     for _ in range(TURNS):
-        for place, indices in enumerate(chosen):
+        for place, taken in enumerate(chosen):
             for variant, adapted in models.items():
-                taken = [rows[index] for index in indices]
                 found[variant][place].append(step(adapted, taken, optimizers[variant]))
     parts = {
         variant: {
-            name: sum(statistics.median(turn[name] for turn in turns) for turns in batches) / len(chosen)
-            for name in batches[0][0]
+            name: sum(statistics.median(turn[name] for turn in turns) for turns in steps) / len(chosen)
+            for name in steps[0][0]
         }
-        for variant, batches in found.items()
+        for variant, steps in found.items()
     }
-    limit = [products(models["frozen"], [rows[index] for index in indices]) for indices in chosen]
+    frozen = models["frozen"]
+    limit = [products(frozen, part) for taken in chosen for part in passes_of(frozen, taken)]
     seconds, operations = (sum(values) for values in zip(*limit, strict=True))
-    passes = {variant: values["forward"] + values["backward"] for variant, values in parts.items()}
+    both_ways = {variant: values["forward"] + values["backward"] for variant, values in parts.items()}
     Console(width=100).print_json(
         json.dumps(
             {
                 "milliseconds a step": {v: {k: round(1000 * s, 1) for k, s in p.items()} for v, p in parts.items()},
                 "overhead of LoRA over the frozen passes, percent": {
-                    variant: round(100 * (passes[variant] / passes["frozen"] - 1), 1) for variant in ("harness", "peft")
+                    variant: round(100 * (both_ways[variant] / both_ways["frozen"] - 1), 1)
+                    for variant in ("harness", "peft")
                 },
                 "matrix products alone, milliseconds a step": round(1000 * seconds / len(chosen), 1),
                 "matrix products alone, GFLOP/s": round(operations / seconds / 1e9, 1),
-                "share of the harness's passes": round(seconds / len(chosen) / passes["harness"], 2),
+                "share of the harness's passes": round(seconds / len(chosen) / both_ways["harness"], 2),
                 "eight in one, times faster": round(eight_in_one(models["harness"], rows), 2),
             }
         )

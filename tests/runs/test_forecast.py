@@ -55,7 +55,7 @@ def test_dry_run_prints_it_and_runs_nothing(make_spec: MakeSpec, tmp_path: Path)
     command = [sys.executable, "-m", "harness", "run", "--method", "lora", "--task", "sst2", "--base", spec.base.name]
     command += ["--set", f"task.path={spec.task.path}", "--dry-run", "--results", str(tmp_path / "results")]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "steps; largest batch" in printed
+    assert "steps; largest pass" in printed
     assert "memory at the peak of training" in printed
     assert not (tmp_path / "results").exists()
 

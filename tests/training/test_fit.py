@@ -15,6 +15,7 @@ from harness.method import make_method
 from harness.runs.run import run
 from harness.storage.checkpoint import trainable
 from harness.task import Example
+from harness.training.batches import passes
 from harness.training.fit import Diverged, Fitted, LossWatch, _Backward
 from tests.conftest import MakeSpec
 from tests.hub_schema import write_mirror
@@ -89,10 +90,10 @@ def longer(example: Example, times: int) -> Example:
 
 
 @pytest.mark.parametrize(("kind", "name"), MIRRORED)
-def test_a_step_is_the_same_however_it_is_cut_into_batches(
+def test_a_step_is_the_same_however_it_is_cut_into_passes(
     kind: str, name: str, mirror: Path, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Examples of different sizes in batches of different sizes: the loss and every gradient of the one big batch."""
+    """Examples of different sizes in passes of different sizes: the loss and every gradient of the one big pass."""
     monkeypatch.setenv("HARNESS_DATA_DIR", str(mirror))
     formulation = MIRRORED[kind, name]
     spec = make_spec("full", kind, task={"name": name, "path": None}, formulation=formulation)
@@ -102,14 +103,16 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(
     assert len({row.n_tokens for row in rows}) > 1
     backward = _Backward(adapted.model, method, adapted.formulation, Accelerator())  # in evaluation mode: no dropout
 
-    def step(*batches: list[Row]) -> tuple[float, dict[str, torch.Tensor]]:
+    def step(max_padding: float) -> tuple[float, dict[str, torch.Tensor]]:
         adapted.model.zero_grad()
-        loss, _ = backward(list(batches), Fitted())
+        monkeypatch.setattr(adapted.formulation, "max_padding", lambda model: max_padding)
+        loss, _ = backward(rows, Fitted())
         parameters = trainable(adapted.model)
         return loss, {key: value.grad.clone() for key, value in parameters.items() if value.grad is not None}
 
-    whole_loss, whole = step(rows)
-    loss, parts = step(rows[:1], rows[1:3], rows[3:])
+    assert len(passes(rows, 16, math.inf)) == 1 < len({len(part) for part in passes(rows, 16, 0)})
+    whole_loss, whole = step(math.inf)
+    loss, parts = step(0)
     assert loss == pytest.approx(whole_loss, rel=1e-5)
     assert len(whole) > 5
     torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)
