@@ -1,13 +1,12 @@
-"""A parent and its worker, to be killed: `python -m tests.orphans pool|process FILE`."""
+"""A parent and its worker, to be killed: `python -m tests.orphans FILE`."""
 
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from harness.executors.local import begin_worker
+from harness.executors._process import begin_worker
 
 
 def busy(path: Path) -> None:
@@ -24,10 +23,5 @@ def start_and_be_busy(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    kind, path = sys.argv[1], Path(sys.argv[2])
-    if kind == "pool":
-        pool = ProcessPoolExecutor(1, get_context("spawn"), begin_worker, (1,))
-        pool.submit(busy, path)
-    else:
-        get_context("spawn").Process(target=start_and_be_busy, args=(path,), daemon=True).start()
+    get_context("spawn").Process(target=start_and_be_busy, args=(Path(sys.argv[1]),), daemon=True).start()
     time.sleep(60)

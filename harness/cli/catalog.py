@@ -9,9 +9,13 @@ from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 from harness.cli.usage import one_of
 
-Kind = Literal["methods", "tasks", "bases", "figures", "runs"]
+Kind = Literal["methods", "tasks", "bases", "figures", "executors", "runs"]
 
-REGISTRIES = {"methods": "harness.method:METHODS", "figures": "harness.figure:FIGURES"}
+REGISTRIES = {
+    "methods": "harness.method:METHODS",
+    "figures": "harness.figure:FIGURES",
+    "executors": "harness.executor:EXECUTORS",
+}
 """Kinds that are listed alike; imported when they are asked for."""
 
 

@@ -1,31 +1,32 @@
 """`suite FILE`: a grid of runs, resumable and parallel."""
 
-import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.console import console, note, one_line, printable, say, say_table
+from harness.cli.console import note, say, say_table
+from harness.cli.follow import duration, follow
 from harness.cli.options import RESULTS, Results, path
+from harness.core.errors import SpecError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from harness.executors.local import Job
-    from harness.storage.record import Record
-    from harness.storage.store import Store
-    from harness.suites.plan import Costs, PlannedCell, State
+    from harness.executor import Executor
+    from harness.suites.outcome import Outcome
+    from harness.suites.plan import Costs, PlannedCell
     from harness.suites.suite import Cell, Suite
 
 
 def suite(
     file: Annotated[Path, typer.Argument(help="TOML file of axes; benchmarks/suites/ has examples.", parser=path)],
-    workers: Annotated[int, typer.Option(min=1, help="Local processes; the cores are shared out among them.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Local processes; the cores are shared out among them. Default: 1.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="Where the cells are run, see `list executors`.")] = "local",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="executor.NAME.field=value; may be repeated.")] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Repeat failed and out-of-memory cells.")
     ] = False,
@@ -40,110 +41,64 @@ def suite(
     which is the cores divided by the workers and stands in its record.
     """
     from harness.data import keep_examples
-    from harness.executors.local import Job
     from harness.storage.store import Store
+    from harness.suites.outcome import find_outcome
     from harness.suites.plan import Costs, plan
     from harness.suites.suite import expand, read_suite
+    from harness.suites.tune import winners
 
     keep_examples()  # the plan needs the fingerprint of every seed's
-    store, asked = Store(results), read_suite(file)
+    store, asked, chosen = Store(results), read_suite(file), _executor(executor, workers, set_ or [])
     cells = expand(asked)
     if asked.search:
-        cells += _winners(asked, cells, results, workers, dry_run)
+        cells += winners(asked, _search(asked, chosen, results, dry_run), results, cells)
     planned = plan(cells, store, retry_failed)
     if dry_run:
-        _print_plan(planned, Costs(store.records()), workers)
+        _print_plan(planned, Costs(store.records()), chosen.n_at_once)
         return
-    jobs = [Job(cell.run_id, cell.spec) for cell in planned if cell.state == "to run" and cell.run_id]
-    if jobs:
-        _run(jobs, results, workers)
-    raise typer.Exit(_print_outcome(planned, store))
+    if jobs := [job for cell in planned if (job := cell.job)]:
+        with closing(chosen.run(jobs, results)) as events:
+            follow(events, len(jobs), "cells")
+    outcome = find_outcome(planned, store)
+    _print_outcome(outcome)
+    raise typer.Exit(int(outcome.lacks_results))
 
 
-def _winners(asked: "Suite", defaults: list["Cell"], results: Path, workers: int, dry_run: bool) -> list["Cell"]:
-    """Search what is not searched yet; the winners' cells, without those that the defaults have."""
-    from harness.suites.suite import expand_studies
-    from harness.suites.tune import find_study, searchable, tune, tuned_cells
+def _executor(name: str, workers: int | None, assignments: Sequence[str]) -> "Executor":
+    """The chosen executor with the settings of the command line."""
+    from harness.core.spec import parse_overrides
+    from harness.executor import make_executor
+
+    for assignment in assignments:
+        if not assignment.strip().startswith(f"executor.{name}."):
+            raise SpecError(
+                f"--set of a suite sets fields of its executor, such as executor.{name}.field=value; got "
+                f"{assignment!r} (what is run is set in the file)"
+            )
+    settings = parse_overrides(assignments).get("executor", {}).get(name, {})
+    return make_executor(name, settings if workers is None else {**settings, "workers": workers})
+
+
+def _search(asked: "Suite", executor: "Executor", results: Path, dry_run: bool) -> list["Cell"]:
+    """Search what is not searched yet; the cells that a search tunes."""
+    from harness.suites.tune import all_found, searched_cells, study_jobs
 
     assert asked.search
-    studies = searchable(expand_studies(asked))
-    n_done = sum(find_study(cell, asked.search, results) is not None for cell in studies)
+    cells = searched_cells(asked)
+    jobs = study_jobs(cells, asked.search, results)
+    n_done = len(cells) - len(jobs)
     if dry_run:
-        say(f"search: {len(studies)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")
-    else:
-        for number, study in enumerate(tune(studies, asked.search, results, workers), n_done + 1):
-            best = f"trial {study.best[0]} is the best" if study.best else "every trial failed"
-            note(f"({number}/{len(studies)}) {study.name}: {len(study.completed)} trials, {best}")
-    known = {cell.spec for cell in defaults}
-    return [cell for cell in tuned_cells(studies, asked.seeds, asked.search, results) if cell.spec not in known]
+        say(f"search: {len(cells)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")
+    elif jobs:
+        with closing(executor.run(jobs, results)) as events:
+            follow(all_found(events), len(cells), "studies", n_done)
+    return cells
 
 
-def _run(jobs: list["Job"], results: Path, workers: int) -> None:
-    """Run the jobs with progress on stderr: live on a terminal, else one line for each that ends."""
-    from harness.executors.local import run_jobs
-
-    statuses: Counter[str] = Counter()
-    n_running = 0
-    with _progress() as progress, closing(run_jobs(jobs, results, workers)) as events:
-        bar = progress.add_task("", total=len(jobs))
-        try:
-            for event in events:
-                if event.record is None:
-                    n_running += 1
-                else:
-                    n_running -= 1
-                    statuses[event.record.status] += 1
-                    line = printable(one_line(_line(event.record, statuses.total(), len(jobs))))
-                    progress.console.print(line, soft_wrap=True)
-                failed = statuses.total() - statuses["ok"] - statuses["skipped"]
-                text = f"{n_running} running, {failed} failed"
-                progress.update(bar, completed=statuses.total(), description=text)
-        except KeyboardInterrupt:
-            left = len(jobs) - statuses.total()
-            progress.console.print(f"stopped with {left} of {len(jobs)} cells left; the same command goes on from here")
-            raise
-
-
-def _progress() -> "Progress":
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    # All cells so far tell the time left: the last 30 seconds, rich's default, seldom hold two of them.
-    return Progress(
-        *columns,
-        *times,
-        console=console("stderr"),
-        disable=not sys.stderr.isatty(),
-        speed_estimate_period=float("inf"),
-    )
-
-
-def _line(record: "Record", number: int, total: int) -> str:
-    """What is printed when a run ends: where it stands, what it was, how it went."""
-    spec, score = record.spec, record.metric()
-    cell = f"{spec.method.name} {spec.task.name} {spec.base.name} {spec.base.quantization} seed {spec.seed}"
-    result = f"{record.primary_metric} {score:.4f}" if score is not None else record.reason or ""
-    return (
-        f"({number}/{total}) {record.status} {record.run_id} {cell}: {result} ({_duration(record.cost.total_seconds)})"
-    )
-
-
-def _duration(seconds: float) -> str:
-    """Hours, minutes and seconds, such as 0:01:05."""
-    return str(timedelta(seconds=round(seconds)))
-
-
-def _print_plan(planned: list["PlannedCell"], costs: "Costs", workers: int) -> None:
+def _print_plan(planned: list["PlannedCell"], costs: "Costs", n_at_once: int) -> None:
     """One row for each group of seeds, then the sum."""
-    states: tuple[State, ...] = ("done", "to run", "failed", "skipped", "unavailable")
+    from harness.suites.plan import STATES
+
     groups: dict[tuple[str, ...], list[PlannedCell]] = {}
     for cell in planned:
         spec = cell.spec
@@ -152,33 +107,25 @@ def _print_plan(planned: list["PlannedCell"], costs: "Costs", workers: int) -> N
     rows = []
     for key, cells in groups.items():
         counts = Counter(cell.outlook for cell in cells)
-        rows.append([*key, *(str(counts[state] or "") for state in states), _expected(cells, costs, 1)])
-    say_table(["method", "task", "base", "quantization", *states, "cost"], rows)
-    say(f"{_counts(cell.outlook for cell in planned)}; expected: {_expected(planned, costs, workers)}")
+        rows.append([*key, *(str(counts[state] or "") for state in STATES), _expected(cells, costs)])
+    say_table(["method", "task", "base", "quantization", *STATES, "cost"], rows)
+    say(f"{_counts(cell.outlook for cell in planned)}; expected: {_expected(planned, costs, n_at_once)}")
     _print_reasons((cell.outlook, cell.reason) for cell in planned)
 
 
-def _expected(cells: list["PlannedCell"], costs: "Costs", workers: int) -> str:
-    """Expected time of what is to run, split over the workers; says where no finished run tells it."""
-    to_run = [cell for cell in cells if cell.outlook == "to run"]
-    known = [seconds for cell in to_run if (seconds := costs.expected_seconds(cell.spec)) is not None]
-    unknown = len(to_run) - len(known)
-    parts = [_duration(sum(known) / workers)] if known or not to_run else []
-    return " + ".join([*parts, f"{unknown} unknown"] if unknown else parts)
+def _expected(cells: list["PlannedCell"], costs: "Costs", n_at_once: int = 1) -> str:
+    """Expected time of what is to run; says where no finished run tells it."""
+    cost = costs.expected(cells, n_at_once)
+    parts = [duration(cost.seconds)] if cost.n_known or not cost.n_unknown else []
+    return " + ".join([*parts, f"{cost.n_unknown} unknown"] if cost.n_unknown else parts)
 
 
-def _print_outcome(planned: list["PlannedCell"], store: "Store") -> int:
-    """The cells by status, the reasons of those that gave no result; returns the exit code."""
-    records = [store.find(cell.run_id) for cell in planned if cell.run_id]
-    for sentence in dict.fromkeys(
-        f"{record.spec.task.name}: {sentence}" for record in records if record for sentence in record.data.notes()
-    ):
+def _print_outcome(outcome: "Outcome") -> None:
+    """The cells by status, and the reasons of those that gave no result."""
+    for sentence in outcome.notes:
         note(sentence)
-    results: list[tuple[str, str | None]] = [(record.status, record.reason) for record in records if record]
-    results += [("unavailable", cell.reason) for cell in planned if cell.state == "unavailable"]
-    say(_counts(status for status, _ in results))
-    _print_reasons(results)
-    return int(any(status in ("failed", "out_of_memory", "unavailable") for status, _ in results))
+    say(_counts(status for status, _ in outcome.results))
+    _print_reasons(outcome.results)
 
 
 def _counts(states: Iterable[str]) -> str:

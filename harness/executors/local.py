@@ -1,81 +1,65 @@
-"""Local worker processes that run jobs; a worker that dies loses its job only. Imports no torch itself."""
+"""Worker processes of this machine. Imports no torch itself."""
 
 import os
-import signal
-import sys
 import time
+import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from multiprocessing import get_context, parent_process
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from threading import Thread
+from typing import Any, ClassVar
 
-from harness.core.errors import HarnessError, StorageError
-from harness.core.spec import BaseSpec, RunSpec
-from harness.storage.record import RETRIED, Record
-from harness.storage.store import Store
+from pydantic import Field
+
+from harness.core.errors import HarnessError, HarnessWarning
+from harness.core.spec import BaseSpec
+from harness.executor import Event, Executor, Job, attempt, lost
+from harness.executors._process import available_cores, begin_worker, cause_of_death, interrupts_blocked, log_to
 
 STOP_SECONDS = 2.0
 """How long a worker that is told to end may take."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run to do, with the run_id of its spec."""
+class Local(Executor):
+    """Worker processes on this machine, each with an equal share of the processor's cores.
 
-    run_id: str
-    spec: RunSpec
-
-
-@dataclass(frozen=True)
-class Event:
-    """A job that a worker took (no record yet) or finished."""
-
-    job: Job
-    record: Record | None = None
-
-
-def run_jobs(jobs: list[Job], results: Path, n_workers: int) -> Generator[Event, None, None]:
-    """Run every job in ``n_workers`` processes; yield an event as each starts and as each finishes.
-
-    A worker keeps the base it has loaded and prefers jobs of that base. Each computes with an equal share of the
-    processor's cores. A job that raises, or whose worker is killed, leaves a record with status ``failed`` and the
-    reason; the others go on, in a new worker where one died. A full disk ends all of them: no job could store its
-    result, and a failure on record would not be tried again. Closing the iterator, or an exception inside it such as
-    KeyboardInterrupt, ends the workers at once: what they were running has no record and is run again next time.
-
-    Raises:
-        StorageError: the disk is full.
+    A worker keeps the base it has loaded and prefers jobs of that base. One that dies loses its job only: the others go
+    on, in a new worker.
     """
-    waiting = list(jobs)
-    n_workers = min(n_workers, len(jobs))
-    threads = max(1, available_cores() // max(1, n_workers))
-    workers: list[Worker] = []
-    try:
-        while waiting or any(worker.job for worker in workers):
-            workers = [worker for worker in workers if worker.is_alive]
-            while len(workers) < min(n_workers, len(waiting) + sum(worker.job is not None for worker in workers)):
-                workers.append(Worker(results, threads))
-            for worker in [worker for worker in workers if waiting and worker.job is None]:
-                job = _take(waiting, worker, workers)
-                worker.give(job)
-                yield Event(job)
-            for worker in _answered(workers):
-                yield Event(*worker.collect())
-    finally:
-        _stop(workers)
+
+    source: ClassVar[str] = "https://docs.python.org/3/library/multiprocessing.html"
+
+    workers: int = Field(1, ge=1, description="Processes; the cores are shared out among them.")
+
+    @property
+    def n_at_once(self) -> int:
+        """One job a worker."""
+        return self.workers
+
+    def run(self, jobs: Sequence[Job], results: Path) -> Generator[Event, None, None]:
+        """Do every job; see the contract."""
+        waiting = list(jobs)
+        n_workers = min(self.workers, len(jobs))
+        threads = max(1, available_cores() // max(1, n_workers))
+        workers: list[_Worker] = []
+        try:
+            while waiting or any(worker.job for worker in workers):
+                workers = [worker for worker in workers if worker.is_alive]
+                while len(workers) < min(n_workers, len(waiting) + sum(worker.job is not None for worker in workers)):
+                    workers.append(_Worker(results, threads))
+                for worker in [worker for worker in workers if waiting and worker.job is None]:
+                    job = _take(waiting, worker, workers)
+                    worker.give(job)
+                    yield Event(job)
+                for worker in _answered(workers):
+                    yield worker.collect()
+        finally:
+            _stop(workers)
 
 
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def _take(waiting: list[Job], worker: "Worker", workers: list["Worker"]) -> Job:
+def _take(waiting: list[Job], worker: "_Worker", workers: list["_Worker"]) -> Job:
     """The next job for a worker: of its own base, else of the base that the fewest workers hold; in order."""
     holders = Counter(other.base for other in workers if other is not worker)
     job = min(waiting, key=lambda job: (job.spec.base != worker.base, holders[job.spec.base]))
@@ -83,13 +67,13 @@ def _take(waiting: list[Job], worker: "Worker", workers: list["Worker"]) -> Job:
     return job
 
 
-def _answered(workers: list["Worker"]) -> list["Worker"]:
+def _answered(workers: list["_Worker"]) -> list["_Worker"]:
     """Wait until at least one busy worker has answered or died; those workers."""
     ready = wait([worker.connection for worker in workers if worker.job])
     return [worker for worker in workers if worker.connection in ready]
 
 
-def _stop(workers: list["Worker"]) -> None:
+def _stop(workers: list["_Worker"]) -> None:
     """End the processes, whatever they are doing: a run leaves either a whole record or none."""
     for worker in workers:
         worker.process.terminate()
@@ -101,11 +85,11 @@ def _stop(workers: list["Worker"]) -> None:
         worker.connection.close()
 
 
-class Worker:
-    """A process that runs one job at a time."""
+class _Worker:
+    """A process that does one job at a time."""
 
     def __init__(self, results: Path, threads: int) -> None:
-        self.store = Store(results)
+        self.results = results
         self.base: BaseSpec | None = None
         self.job: Job | None = None
         self.is_alive = True
@@ -123,119 +107,66 @@ class Worker:
         with suppress(BrokenPipeError):
             self.connection.send(job)
 
-    def collect(self) -> tuple[Job, Record]:
-        """The job that ended and its record, which is written here if the worker could not.
+    def collect(self) -> Event:
+        """How the job ended; written here if the worker could not.
 
         Raises:
             StorageError: the disk is full.
+            SpecError: the results folder can't be written.
         """
         assert self.job is not None
         job, self.job = self.job, None
-        reason: str | None = None
         try:
-            answer = self.connection.recv()
+            answer, told = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
-            run_id, reason = job.run_id, _cause_of_death(self.process.exitcode)
             self.is_alive = False
-        else:
-            if isinstance(answer, StorageError):
-                raise answer
-            run_id, reason = answer
-        record = self.store.find(run_id)
-        if record is None or (reason and record.status in RETRIED):
-            record = self._failure(job, reason or "the run ended without a record")
-        return job, record
-
-    def _failure(self, job: Job, reason: str) -> Record:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        record = Record(
-            run_id=job.run_id, status="failed", reason=reason, spec=job.spec, started_at=now, finished_at=now
-        )
-        with self.store.writing(job.run_id, job.spec) as folder:
-            self.store.finish(folder, record)
-        return record
-
-
-def _cause_of_death(exit_code: int | None) -> str:
-    if exit_code is None or exit_code >= 0:
-        return f"the worker process ended with exit code {exit_code}"
-    hint = "; out of memory is the usual cause" if -exit_code == signal.SIGKILL else ""
-    return f"the worker process was killed by {signal.Signals(-exit_code).name}{hint}"
-
-
-def end_with_parent() -> None:
-    """Let this process, which multiprocessing started, end at once when its parent is gone, even by SIGKILL.
-
-    What it was doing leaves no record, and is done again by the next command.
-    """
-    parent = parent_process()
-    assert parent is not None
-
-    def wait_for_the_end() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=wait_for_the_end, daemon=True).start()
-
-
-@contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """A process started inside never sees Ctrl-C, which a terminal sends to parent and children alike."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def begin_worker(threads: int) -> None:
-    """What a process that computes for another one does first: end when that one does, and keep to its share."""
-    end_with_parent()
-    # Read by OpenMP, MKL and the tokenizers when they are first imported, which is with the first run.
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ[variable] = str(threads)
+            return lost(job, self.results, cause_of_death(self.process.exitcode))
+        for sentence in told:
+            warnings.warn(sentence, HarnessWarning, stacklevel=2)
+        if isinstance(answer, HarnessError):
+            raise answer
+        assert isinstance(answer, Event)
+        return answer
 
 
 def _serve(connection: Connection, results: Path, threads: int) -> None:
-    """What a worker does: run the jobs it is sent; answer (run_id, None), (run_id, why it failed), or the full disk."""
+    """What a worker does: the jobs it is sent.
+
+    It answers with how the job ended, or the error that ends all jobs, and with what to warn of.
+    """
     begin_worker(threads)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    _log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
+    log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
     from harness.bases.load import keep_bases
     from harness.data import keep_examples
-    from harness.runs.run import run
 
     keep_bases()
     keep_examples()
+    told = _collected_warnings()
     while True:
         try:
             job: Job = connection.recv()
         except EOFError:
             return
-        answer: tuple[str, str | None] | StorageError
+        answer: Event | HarnessError
         try:
-            answer = (run(job.spec, results).run_id, None)
-        except StorageError as error:
-            answer = error
+            answer = attempt(job, results)
         except HarnessError as error:
-            answer = (job.run_id, str(error))
-        except Exception as error:
-            answer = (job.run_id, f"{type(error).__name__}: {error}")
-        connection.send(answer)
+            answer = error
+        connection.send((answer, told.copy()))
+        told.clear()
 
 
-def _log_to(path: Path) -> None:
-    """Send this process's output and error streams to a file, those of native libraries too.
+def _collected_warnings() -> list[str]:
+    """Where the program's own warnings are put from now on; the log has those of libraries."""
+    told: list[str] = []
+    show = warnings.showwarning
 
-    Nowhere, where that can't be written: the run then says why.
-    """
-    flags = os.O_WRONLY | os.O_APPEND
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, flags | os.O_CREAT, 0o666)
-    except OSError:
-        file = os.open(os.devnull, flags)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)
+    def tell(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if issubclass(category, HarnessWarning):
+            told.append(str(message))
+        else:
+            show(message, category, *place, **options)
+
+    warnings.showwarning = tell
+    return told

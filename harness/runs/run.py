@@ -48,6 +48,7 @@ def run(
     results: Path = Path("results"),
     *,
     force: bool = False,
+    label: str = "",
     on_validation: OnValidation | None = None,
 ) -> Record:
     """The record of a run: the stored one if it is finished, else a new one.
@@ -60,6 +61,7 @@ def run(
         spec: What to run; ``resolve`` fills in its defaults.
         results: Folder that holds ``runs/``.
         force: Repeat a finished run and keep the old record beside the new one.
+        label: What a suite calls the method; a new record keeps it, and its run_id does not depend on it.
         on_validation: Told the step and the metrics of every validation during training.
 
     Raises:
@@ -81,7 +83,7 @@ def run(
             return meanwhile
         with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
             attempt = _Attempt(resolved, splits, info, weights, folder, progress, on_validation)
-            record = attempt.record(run_id)
+            record = attempt.record(run_id, label)
             store.finish(folder, record)
     return record
 
@@ -111,7 +113,7 @@ class _Attempt:
     memory: PhaseMemory = field(default_factory=PhaseMemory)
     eval_tokens: int = 0
 
-    def record(self, run_id: str) -> Record:
+    def record(self, run_id: str, label: str) -> Record:
         """Adapt and evaluate, whatever comes of it."""
         started, clock = datetime.now(UTC), time.perf_counter()
         status, reason = self._status()
@@ -122,6 +124,7 @@ class _Attempt:
             status=status,
             reason=reason,
             spec=self.run.spec,
+            label=label,
             started_at=started.isoformat(timespec="seconds"),
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
             task=declaration(self.run.task),

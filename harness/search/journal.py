@@ -9,10 +9,9 @@ from typing import Any, BinaryIO
 from filelock import FileLock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import get_lock_file
-from optuna.storages.journal._storage import JournalOperation
 
 from harness.core.errors import HarnessWarning, SpecError, StorageError
+from harness.libraries.optuna import sets_a_state
 from harness.storage.files import one_line
 
 BLOCK = 4096
@@ -27,6 +26,12 @@ class Journal(JournalFileBackend):
     write by anybody: it is dropped before the next one, which would else be joined to it and lost as well.
     """
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # The system frees this lock when its holder is killed; Optuna's own is waited for, 30 s.
+        self.lock = FileLock(path.with_suffix(".journal.flock"))
+        super().__init__(str(path), self.lock)  # type: ignore[arg-type]
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write; wait for the disk if a trial's state is among it.
 
@@ -35,14 +40,14 @@ class Journal(JournalFileBackend):
         """
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         try:
-            with get_lock_file(self._lock), open(self._file_path, "r+b") as file:
+            with self.lock, open(self.path, "r+b") as file:
                 self._drop_torn_line(file)
                 file.write(lines.encode())
                 file.flush()
-                if any(log["op_code"] == JournalOperation.SET_TRIAL_STATE_VALUES for log in logs):
+                if any(map(sets_a_state, logs)):
                     os.fsync(file.fileno())
         except OSError as error:
-            raise StorageError(f"can't write {self._file_path}: {error}; free some room and search again") from None
+            raise StorageError(f"can't write {self.path}: {error}; free some room and search again") from None
 
     def mend(self) -> None:
         """Drop an incomplete last line, and say so.
@@ -50,7 +55,7 @@ class Journal(JournalFileBackend):
         Raises:
             ValueError: the line before is none of a journal; Optuna would notice when another one follows it.
         """
-        with get_lock_file(self._lock), open(self._file_path, "r+b") as file:
+        with self.lock, open(self.path, "r+b") as file:
             self._drop_torn_line(file)
             end = file.tell()
             file.seek(end_of_lines(file, max(0, end - 1)))
@@ -64,7 +69,7 @@ class Journal(JournalFileBackend):
         file.seek(whole)
         if whole < size:
             file.truncate()
-            text = f"{self._file_path}: the last line is incomplete and was dropped ({size - whole} bytes); "
+            text = f"{self.path}: the last line is incomplete and was dropped ({size - whole} bytes); "
             warnings.warn(text + "the study goes on, a trial may be run again", HarnessWarning, stacklevel=3)
 
 
@@ -88,8 +93,7 @@ def open_journal(path: Path) -> JournalStorage:
         SpecError: the file is no journal.
         OSError: it can't be read or written.
     """
-    # The system frees this lock when its holder is killed; Optuna's own is waited for, 30 s.
-    journal = Journal(str(path), FileLock(path.with_suffix(".journal.flock")))  # type: ignore[arg-type]
+    journal = Journal(path)
     try:
         journal.mend()
         return JournalStorage(journal)

@@ -3,15 +3,13 @@
 import math
 import time
 from collections.abc import Callable
-from copy import copy
 from statistics import mean
-from typing import Any
 
 from optuna.exceptions import TrialPruned
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.core.errors import SpecError
+from harness.libraries.optuna import judged, stored, trial_id
 from harness.search.plan import Plan, RunTrial
 from harness.search.record import with_params
 from harness.search.space import suggest
@@ -57,7 +55,7 @@ def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callab
     if status == "skipped":
         raise SpecError(f"nothing to search: {reason}")
     # A trial that was killed after this is retried with its constraints, which Optuna lets nobody set twice.
-    if FAILED not in trial.storage.get_trial(trial._trial_id).constraints:
+    if FAILED not in stored(trial).constraints:
         trial.set_constraint(FAILED, 0.0 if status == "ok" else 1.0)
     return [mean(_value(name, record) for record in records) for name in plan.search.objectives]
 
@@ -95,7 +93,7 @@ class Reports:
         self._has_curve = len(plan.search.objectives) == 1 and plan.search.pruner != "wilcoxon"
         self._has_runs = plan.search.pruner == "wilcoxon"
         self._batch_size = plan.spec.training.batch_size * plan.spec.training.accumulation_steps
-        self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        self._reported = set(stored(trial).intermediate_values)
         self._n_runs = 0
         self._steps_before = 0
         self._steps = 0
@@ -149,31 +147,12 @@ class Reports:
         Successive halving stores that a trial reached a rung and judges it afterwards. Killed in between, the trial
         would count as one that passed, and its value twice among those it is compared with.
         """
-        storage, trial_id = self._trial.storage, self._trial._trial_id
-        trial = storage.get_trial(trial_id)
-        verdict = trial.user_attrs.get(VERDICT, {})
+        verdict = stored(self._trial).user_attrs.get(VERDICT, {})
         if verdict.get("at") != at:
-            study = copy(self._trial.study)
-            study._storage = held_back = _HeldBack(storage)  # type: ignore[assignment]
-            is_pruned = study.pruner.prune(study, trial)
-            verdict = {"at": at, "is_pruned": is_pruned, "attributes": held_back.attributes}
-            if held_back.attributes:
+            is_pruned, attributes = judged(self._trial)
+            verdict = {"at": at, "is_pruned": is_pruned, "attributes": attributes}
+            if attributes:
                 self._trial.set_user_attr(VERDICT, verdict)
         for key, value in verdict["attributes"].items():
-            storage.set_trial_system_attr(trial_id, key, value)
+            self._trial.storage.set_trial_system_attr(trial_id(self._trial), key, value)
         return bool(verdict["is_pruned"])
-
-
-class _HeldBack:
-    """A storage that keeps the attributes which a pruner sets for the trial it judges."""
-
-    def __init__(self, storage: BaseStorage) -> None:
-        self._storage = storage
-        self.attributes: dict[str, Any] = {}
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Keep it."""
-        self.attributes[key] = value
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)

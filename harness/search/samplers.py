@@ -8,7 +8,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, WilcoxonPruner
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, RandomSampler
 from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.core.seeds import derive
 from harness.core.space import Space
 from harness.libraries.extras import need
+from harness.libraries.optuna import NumberedQMCSampler, first_number, joint_tpe
 from harness.search.space import Params, grid
 from harness.search.spec import Pruner, Sampler
 
@@ -72,25 +73,6 @@ class PerTrialSampler(BaseSampler):
                 self._sampler.after_trial(study, trial, state, values)
 
 
-def first_number(trial: FrozenTrial) -> int:
-    """The number of a trial, or of the one it retries: a database keeps a dead trial and adds its retry at the end."""
-    return int(trial.system_attrs.get("failed_trial", trial.number))
-
-
-class _NumberedQMCSampler(QMCSampler):
-    """The point of a Sobol sequence that belongs to a trial's number.
-
-    Optuna counts points in the study, so a trial killed between counting and storing would lose one.
-    """
-
-    def __init__(self, number: int, seed: int, independent: BaseSampler) -> None:
-        super().__init__(scramble=True, seed=seed, independent_sampler=independent, warn_independent_sampling=False)
-        self._number = number
-
-    def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:
-        return self._number
-
-
 def make_sampler(name: Sampler, seed: int, space: Space, default: Params) -> PerTrialSampler:
     """The sampler of a study; a grid and a Sobol sequence are the same for all trials of a seed."""
 
@@ -100,13 +82,11 @@ def make_sampler(name: Sampler, seed: int, space: Space, default: Params) -> Per
         own, common = derive(seed, f"trial {number} {parameter}"), derive(seed, "sampler")
         match name:
             case "tpe":
-                sampler = TPESampler(seed=own, multivariate=True, constant_liar=True)
-                sampler._search_space = seen  # what finished trials have in common: a new one would read them all again
-                return sampler
+                return joint_tpe(own, seen)
             case "random":
                 return RandomSampler(seed=own)
             case "qmc":
-                return _NumberedQMCSampler(number, common, RandomSampler(seed=own))
+                return NumberedQMCSampler(number, common, RandomSampler(seed=own))
             case "gp":
                 return GPSampler(seed=own)
             case "cmaes":

@@ -27,6 +27,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from harness.core.errors import HarnessError, SpecError
+from harness.libraries.optuna import trial_id
 from harness.search.journal import open_journal
 from harness.search.url import masked, without_secrets
 
@@ -113,8 +114,8 @@ class JournalFile:
         """A running trial without a mark is dead too: its process was killed in its turn, which is ours now."""
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not self._is_alive(trial.user_attrs.get(WORKER)):
-                self.storage.set_trial_user_attr(trial._trial_id, STARTED, None)
-                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+                self.storage.set_trial_user_attr(trial_id(trial), STARTED, None)
+                self.storage.set_trial_state_values(trial_id(trial), TrialState.WAITING)
 
     def _is_alive(self, worker: str | None) -> bool:
         if worker is None:
@@ -167,7 +168,7 @@ class DatabaseStorage:
 
     def claim(self, trial: Trial) -> None:
         """Send the first heartbeat, then mark the trial: one that is marked can always be found dead."""
-        self._database.record_heartbeat(trial._trial_id)
+        self._database.record_heartbeat(trial_id(trial))
         trial.set_user_attr(WORKER, [trial.number, socket.gethostname(), os.getpid()])
 
     def requeue_dead(self, study: Study) -> None:
@@ -178,9 +179,9 @@ class DatabaseStorage:
         _quietly(fail_stale_trials, study)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         now, unclaimed = time.monotonic(), [t for t in running if t.user_attrs.get(WORKER, [None])[0] != t.number]
-        self._unclaimed_since = {t._trial_id: self._unclaimed_since.get(t._trial_id, now) for t in unclaimed}
+        self._unclaimed_since = {trial_id(t): self._unclaimed_since.get(trial_id(t), now) for t in unclaimed}
         for trial in unclaimed:
-            if now - self._unclaimed_since[trial._trial_id] > self._grace_seconds:
+            if now - self._unclaimed_since[trial_id(trial)] > self._grace_seconds:
                 self._fail(study, trial)
 
     def close(self) -> None:
@@ -190,7 +191,7 @@ class DatabaseStorage:
 
     def _fail(self, study: Study, trial: FrozenTrial) -> None:
         with suppress(UpdateFinishedTrialError):
-            if self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
+            if self.storage.set_trial_state_values(trial_id(trial), TrialState.FAIL):
                 self._retry(study, trial)
 
 

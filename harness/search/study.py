@@ -14,10 +14,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from harness.core.errors import HarnessWarning, StorageError
 from harness.core.space import Space
 from harness.core.spec import RunSpec
+from harness.libraries.optuna import first_number
 from harness.search.objective import OUTCOME, evaluate, is_failed
 from harness.search.plan import OnValidation, Plan, RunTrial, make_plan
 from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials, find_studies
-from harness.search.samplers import first_number, make_pruner, make_sampler, max_trials
+from harness.search.samplers import make_pruner, make_sampler, max_trials
 from harness.search.spec import SearchSpec
 from harness.search.storage import STARTED, SharedStorage, open_storage
 from harness.storage.files import write_json

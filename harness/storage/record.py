@@ -119,6 +119,7 @@ class Record(Part):
     status: Status
     reason: str | None = None
     spec: RunSpec
+    label: str = Field("", description="What the suite that made the run first calls its method.")
     started_at: str
     finished_at: str
     task: dict[str, Any] = Field(default_factory=dict, description="The task as it was: labels, prompts, scale.")

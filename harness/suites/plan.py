@@ -4,17 +4,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.core.errors import HarnessError
 from harness.core.spec import RunSpec
+from harness.executor import Job
 from harness.runs.identity import identify
 from harness.runs.resolve import Resolved
 from harness.storage.record import RETRIED, Record
 from harness.storage.store import Store
 from harness.suites.suite import Cell
 
-State = Literal["done", "skipped", "failed", "to run", "unavailable"]
+State = Literal["done", "to run", "failed", "skipped", "unavailable"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class PlannedCell:
     def outlook(self) -> State:
         """The state, but for a cell that will be skipped when its turn comes: that one is skipped already."""
         return "skipped" if self.state == "to run" and self.reason else self.state
+
+    @property
+    def job(self) -> Job | None:
+        """What is to be done for it, if anything; a cell that will be skipped leaves a record that says so."""
+        return Job(self.run_id, self.spec, label=self.label) if self.state == "to run" and self.run_id else None
 
 
 def plan(cells: Iterable[Cell], store: Store, retry_failed: bool = False) -> list[PlannedCell]:
@@ -62,6 +69,15 @@ def _plan_cell(cell: Cell, store: Store, retried: Collection[str]) -> PlannedCel
     return PlannedCell(cell.label, cell.run, state, run_id, record.reason)
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What cells are expected to cost: seconds of those to run that a finished run tells of, and how many none does."""
+
+    seconds: float
+    n_known: int
+    n_unknown: int
+
+
 class Costs:
     """Expected seconds of a run: the median of finished runs of its method on its base and task, else of its method."""
 
@@ -76,6 +92,12 @@ class Costs:
         """Seconds, or None where no run of the method has finished yet."""
         found = next((self._seconds[key] for key in self._keys(spec) if key in self._seconds), None)
         return median(found) if found else None
+
+    def expected(self, cells: Iterable[PlannedCell], n_at_once: int = 1) -> Expected:
+        """The cost of what is to run among these cells, so many at the same time."""
+        seconds = [self.expected_seconds(cell.spec) for cell in cells if cell.outlook == "to run"]
+        known = [value for value in seconds if value is not None]
+        return Expected(sum(known) / n_at_once, len(known), len(seconds) - len(known))
 
     @staticmethod
     def _keys(spec: RunSpec) -> list[tuple[str, ...]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli.console import one_line, printable, say_table
+from harness.cli.follow import follow
 from harness.cli.run import print_record
-from harness.cli.suite import _run
 from harness.core.spec import parse_spec
+from harness.executor import Event, Job
 from harness.storage.record import Record
 from harness.storage.store import Store
 
@@ -82,15 +83,9 @@ def test_a_folder_with_hostile_runs_is_listed(record: Record, tmp_path: Path) ->
         assert "[/INST]" in done.stdout.replace("\\[", "[").replace("\\]", "]")
 
 
-def test_a_suite_goes_on_after_a_hostile_reason(
-    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from harness.executors import local as workers
-    from harness.executors.local import Event, Job
-
+def test_a_suite_goes_on_after_a_hostile_reason(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
     job = Job(record.run_id, record.spec)
-    monkeypatch.setattr(workers, "run_jobs", lambda *_: (event for event in [Event(job), Event(job, record)]))
-    _run([job], tmp_path, 1)
+    follow([Event(job), Event(job, record)], 1, "cells")
     error = capsys.readouterr().err
     assert SHOWN in error
     assert error.count("\n") == 1

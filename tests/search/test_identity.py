@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.storages.journal._storage import JournalOperation
 
 from harness.cli.search import _run_command, print_study
 from harness.core.errors import HarnessError, HarnessWarning, SpecError, StorageError
 from harness.core.spec import RunSpec, parse_spec
 from harness.figures.budget import budget_panels
+from harness.libraries.optuna import sets_a_state
 from harness.runs.resolve import resolve
 from harness.search import journal as journal_module
 from harness.search.journal import open_journal
@@ -157,8 +157,8 @@ def test_a_full_disk_is_said_and_the_study_goes_on_later(tmp_path: Path, monkeyp
     append = journal_module.Journal.append_logs
 
     def full(self: journal_module.Journal, logs: list[dict[str, Any]]) -> None:
-        if logs[0]["op_code"] == JournalOperation.SET_TRIAL_STATE_VALUES:
-            with open(self._file_path, "ab") as file:
+        if sets_a_state(logs[0]):
+            with open(self.path, "ab") as file:
                 file.write(b'{"op_code":6,"wor')
             raise StorageError("No space left")
         append(self, logs)

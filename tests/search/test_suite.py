@@ -15,7 +15,7 @@ from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
 from harness.storage.record import Record
 from harness.suites.suite import expand, expand_studies, parse_suite
-from harness.suites.tune import find_study, tuned_cells
+from harness.suites.tune import find_study, winners
 from tests.search.stand_in import stand_in
 
 SUITE = {
@@ -45,10 +45,10 @@ def test_longer_study_of_one_method_gains_it_nothing_in_the_suite(tmp_path: Path
     assert suite.search
     cells = expand_studies(suite)
     tune_all(tmp_path)
-    before = tuned_cells(cells, suite.seeds, suite.search, tmp_path)
+    before = winners(suite, cells, tmp_path)
     more = SearchSpec.model_validate({**SUITE["search"], "trials": 40})  # type: ignore[dict-item]
     search_cell(cells[0].asked, more, tmp_path, run_trial=stand_in)
-    assert tuned_cells(cells, suite.seeds, suite.search, tmp_path) == before
+    assert winners(suite, cells, tmp_path) == before
     study = find_study(cells[0], suite.search, tmp_path)
     assert study is not None
     assert len(study.completed) == 8
@@ -59,7 +59,7 @@ def test_winners_run_on_the_suites_seeds_and_are_resolved(tmp_path: Path) -> Non
     suite = parse_suite(SUITE)
     assert suite.search
     studies = tune_all(tmp_path)
-    cells = tuned_cells(expand_studies(suite), suite.seeds, suite.search, tmp_path)
+    cells = winners(suite, expand_studies(suite), tmp_path)
     assert [(cell.label, cell.spec.seed) for cell in cells] == [
         (f"{method} (tuned)", seed) for method in ("lora", "adapters", "prefix") for seed in (0, 1)
     ]
@@ -72,8 +72,8 @@ def test_table_has_tuned_and_default_side_by_side_without_the_trials(tmp_path: P
     assert suite.search
     studies = tune_all(tmp_path)
     trials = [study.spec_of(trial.number).updated(seed=100) for study in studies for trial in study.trials[1:]]
-    winners = [cell.spec for cell in tuned_cells(expand_studies(suite), suite.seeds, suite.search, tmp_path)]
-    specs = [*(cell.spec for cell in expand(suite)), *trials, *winners]
+    tuned = [cell.spec for cell in winners(suite, expand_studies(suite), tmp_path)]
+    specs = [*(cell.spec for cell in expand(suite)), *trials, *tuned]
     records = {spec.model_dump_json(): stand_in(spec, lambda step, metrics: None) for spec in specs}
     labelled = label_tuning(records.values(), studies)
     found = sorted((record.spec.method.name, str(lookup(record, "tuning")), record.spec.seed) for record in labelled)

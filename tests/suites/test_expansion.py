@@ -118,7 +118,17 @@ def test_unreadable_files_are_spec_errors(tmp_path: Path) -> None:
 
 
 def test_planning_and_checking_import_no_torch() -> None:
-    names = ("suites.suite", "suites.plan", "executors.local", "suites.lint", "cli.suite", "cli.check")
+    names = (
+        "suites.suite",
+        "suites.plan",
+        "executor",
+        "executors.local",
+        "suites.outcome",
+        "suites.tune",
+        "suites.lint",
+        "cli.suite",
+        "cli.check",
+    )
     modules = ", ".join(f"harness.{name}" for name in names)
     heavy = {"torch", "transformers", "peft", "datasets", "optuna"}
     subprocess.run([sys.executable, "-c", f"import sys, {modules}; assert not {heavy} & set(sys.modules)"], check=True)

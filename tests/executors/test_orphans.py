@@ -28,10 +28,9 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("kind", ["process", "pool"])
-def test_a_worker_ends_when_its_parent_is_killed(kind: str, tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "pid"
-    parent = subprocess.Popen([sys.executable, "-m", "tests.orphans", kind, str(path)], cwd=ROOT)
+    parent = subprocess.Popen([sys.executable, "-m", "tests.orphans", str(path)], cwd=ROOT)
     wait_for(lambda: path.exists() and path.read_text() != "")
     worker = int(path.read_text())
     assert is_running(worker)

@@ -5,7 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 from harness.core.spec import RunSpec
-from harness.executors.local import Event, Job, available_cores, run_jobs
+from harness.executor import Event, Job
+from harness.executors._process import available_cores
+from harness.executors.local import Local
 from harness.runs.identity import identify
 from harness.runs.resolve import resolve
 from harness.storage.store import Store
@@ -21,13 +23,13 @@ def test_a_killed_worker_and_a_run_that_raises_lose_their_job_only(make_spec: Ma
     first, killed, last = (job(make_spec(seed=seed, training={"max_steps": 2})) for seed in range(3))
     base = first.spec.base.model_copy(update={"name": str(tmp_path / "absent")})
     missing = Job("0123456789ab", first.spec.model_copy(update={"base": base}))
-    with closing(run_jobs([first, killed, missing, last], tmp_path, n_workers=1)) as events:
+    with closing(Local(workers=1).run([first, killed, missing, last], tmp_path)) as events:
         for event in events:
             if event == Event(killed):
                 [worker] = multiprocessing.active_children()
                 worker.kill()
     assert not multiprocessing.active_children()
-    records = [Store(tmp_path).find(each.run_id) for each in (first, killed, missing, last)]
+    records = [Store(tmp_path).find(each.id) for each in (first, killed, missing, last)]
     assert [record and record.status for record in records] == ["ok", "failed", "failed", "ok"]
     assert [record and record.environment.get("threads") for record in records] == [
         available_cores(),
@@ -42,15 +44,13 @@ def test_a_killed_worker_and_a_run_that_raises_lose_their_job_only(make_spec: Ma
 def test_workers_share_the_cores_and_each_goes_on_with_its_base(make_spec: MakeSpec, tmp_path: Path) -> None:
     kinds = ("encoder", "decoder")
     jobs = [job(make_spec(kind=kind, seed=seed, training={"max_steps": 1})) for kind in kinds for seed in range(2)]
-    with closing(run_jobs(jobs, tmp_path, n_workers=2)) as pool:
+    with closing(Local(workers=2).run(jobs, tmp_path)) as pool:
         events = list(pool)
-    started = [event.job for event in events if event.record is None]
-    finished = [event for event in events if event.record]
-    assert sorted(each.run_id for each in started) == sorted(each.run_id for each in jobs)
-    assert {event.job.run_id: event.record.status for event in finished if event.record} == {
-        each.run_id: "ok" for each in jobs
-    }
-    threads = {event.record.environment["threads"] for event in finished if event.record}
+    started = [event.job for event in events if event.result is None]
+    finished = [event for event in events if event.result]
+    assert sorted(each.id for each in started) == sorted(each.id for each in jobs)
+    assert {event.job.id: event.result.status for event in finished if event.result} == {each.id: "ok" for each in jobs}
+    threads = {event.result.environment["threads"] for event in finished if event.result}
     assert threads == {max(1, available_cores() // 2)}
     assert started[0].spec.base != started[1].spec.base
     assert started[2].spec.base == finished[0].job.spec.base

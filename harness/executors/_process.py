@@ -1,0 +1,73 @@
+"""What a process that works for another one does, and what becomes of it."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from pathlib import Path
+from threading import Thread
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """A process started inside never sees Ctrl-C, which a terminal sends to parent and children alike."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin_worker(threads: int) -> None:
+    """What a process that computes for another one does first: end when that one does, and keep to its share."""
+    _end_with_parent()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Read by OpenMP, MKL and the tokenizers when they are first imported, which is with the first job.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+
+
+def _end_with_parent() -> None:
+    """Let this process, which multiprocessing started, end at once when its parent is gone, even by SIGKILL.
+
+    What it was doing leaves no record, and is done again by the next command.
+    """
+    parent = parent_process()
+    assert parent is not None
+
+    def wait_for_the_end() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait_for_the_end, daemon=True).start()
+
+
+def cause_of_death(exit_code: int | None) -> str:
+    """Why a process ended before its job did, in a sentence."""
+    if exit_code is None or exit_code >= 0:
+        return f"the worker process ended with exit code {exit_code}"
+    hint = "; out of memory is the usual cause" if -exit_code == signal.SIGKILL else ""
+    return f"the worker process was killed by {signal.Signals(-exit_code).name}{hint}"
+
+
+def log_to(path: Path) -> None:
+    """Send this process's output and error streams to a file, those of native libraries too.
+
+    Nowhere, where that can't be written: the run then says why.
+    """
+    flags = os.O_WRONLY | os.O_APPEND
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, flags | os.O_CREAT, 0o666)
+    except OSError:
+        file = os.open(os.devnull, flags)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
