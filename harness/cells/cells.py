@@ -19,6 +19,9 @@ AXES = {"method": "method.name", "task": "task.name", "base": "base.name", "quan
 TUNING = "tuning"
 """Field that ``label_tuning`` adds where a search has tuned some of the runs; placed like an axis."""
 
+LABEL = "label"
+"""Field of a record with what its suite calls the method: it places the method where it makes rows or columns."""
+
 SETTING = ("task", "base", "quantization")
 """Axes that methods are compared within, unless told otherwise."""
 
@@ -174,7 +177,8 @@ def make_layout(
         rows = tuple(axis for axis in ("task", "base", "quantization", "method", TUNING) if axis not in columns)
         rows = tuple(axis for axis in rows if axis in varying or axis == "method") or ("task",)
     placed = tuple(rows) + columns
-    if missing := [axis for axis in varying if axis not in placed]:
+    placed_by_label = {"method"} if LABEL in placed else set()
+    if missing := [axis for axis in varying if axis not in {*placed, *placed_by_label}]:
         raise SpecError(
             f"the runs differ in {', '.join(missing)}: add it to --rows or --columns, or keep one value with --where"
         )
@@ -218,7 +222,7 @@ Label = Callable[[Record], str]
 def label_of(run: Record, competing: Sequence[str]) -> str:
     """The values along which cells compete; fields that are no axis with their names."""
     found = {field: value for field in competing if (value := lookup(run, field)) is not None}
-    return ", ".join(str(value) if field in AXES else f"{field}={value}" for field, value in found.items())
+    return ", ".join(str(value) if field in (*AXES, LABEL) else f"{field}={value}" for field, value in found.items())
 
 
 def sort_key(key: Key) -> list[tuple[int, float, str]]:

@@ -12,6 +12,7 @@ from harness.cells.cells import (
     find_all_mixed,
     find_mixed,
     group,
+    label_of,
     layout_of_all,
     lookup,
     make_layout,
@@ -97,6 +98,22 @@ def test_the_default_layout_places_what_varies() -> None:
 def test_a_varying_axis_that_is_placed_nowhere_is_refused() -> None:
     with pytest.raises(SpecError, match="differ in quantization"):
         make_layout([record(), record(quantization="4bit")], rows=["method"], columns=["task"])
+
+
+def test_a_suites_labels_make_rows_that_stand_for_methods() -> None:
+    ranks = {"small": {"rank": 2}, "large": {"rank": 64}}
+    runs = [
+        record("lora", seed, settings=settings).model_copy(update={"label": label})
+        for label, settings in ranks.items()
+        for seed in (0, 1)
+    ]
+    runs += [record("full", seed).model_copy(update={"label": "everything"}) for seed in (0, 1)]
+    layout = make_layout(runs, rows=("label",))
+    [comparison] = group(runs, layout)
+    assert [cell.row for cell in comparison.cells] == [("everything",), ("large",), ("small",)]
+    assert [label_of(cell.runs[0], layout.competing) for cell in comparison.cells] == ["everything", "large", "small"]
+    with pytest.raises(SpecError, match="differ in method"):
+        group([run.model_copy(update={"label": "same"}) for run in runs], layout)
 
 
 def test_competing_fields_are_checked() -> None:
