@@ -18,12 +18,9 @@ from tests.conftest import MakeSpec
 
 
 def record(job: Job, status: Status, seconds: float = 0.0) -> Record:
+    made = {"run_id": job.id, "status": status, "reason": None if status == "ok" else f"it is {status}"}
     cost = {"total_seconds": seconds}
-    times = {"started_at": "", "finished_at": ""}
-    reason = None if status == "ok" else f"it is {status}"
-    return Record.model_validate(
-        {"run_id": job.id, "status": status, "reason": reason, "spec": spec, "cost": cost, **times}
-    )
+    return Record.model_validate({**made, "spec": job.spec, "cost": cost, "started_at": "", "finished_at": ""})
 
 
 def test_cells_to_run_are_jobs_with_their_labels_and_the_outcome_is_theirs(make_spec: MakeSpec, tmp_path: Path) -> None:
