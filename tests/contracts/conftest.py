@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.executor import EXECUTORS
 from harness.figure import FIGURES
 from tests.conftest import forget
 from tests.methods.conftest import one_thread
 
 __all__ = ["examples", "one_thread"]
 
+REGISTRIES = (EXECUTORS, FIGURES)
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -28,8 +30,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     (metadata / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8")
     sys.path[:0] = [str(site), str(EXAMPLES)]
-    forget(FIGURES)
+    forget(*REGISTRIES)
     yield
     sys.path.remove(str(site))
     sys.path.remove(str(EXAMPLES))
-    forget(FIGURES)
+    forget(*REGISTRIES)

@@ -1,25 +1,25 @@
 """Every executor that ships keeps the contract of executors, and so does the example."""
 
 import pytest
+from typer.testing import CliRunner
 
-from harness.executor import EXECUTORS, Executor
+from harness.cli.app import app
+from harness.executor import EXECUTORS
 from harness.testing.executor import ExecutorContract
-from tests.examples.harness_examples.executor import Fresh
 
 
 class TestLocal(ExecutorContract):
     plugin = "local"
 
 
+@pytest.mark.usefixtures("examples")
 class TestExample(ExecutorContract):
     plugin = "fresh"
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def executor(cls) -> Executor:
-        return Fresh()
+    def test_it_is_listed(self) -> None:
+        assert "fresh " in CliRunner().invoke(app, ["list", "executors"]).output
 
 
-def test_every_executor_has_its_contract_here() -> None:
-    tested = {contract.plugin for contract in ExecutorContract.__subclasses__()}
-    assert tested >= set(EXECUTORS.names())
+def test_every_executor_is_held_by_it() -> None:
+    held = {value.plugin for name, value in globals().items() if name.startswith("Test")}
+    assert held - {"fresh"} == set(EXECUTORS.names())
