@@ -222,7 +222,8 @@ Label = Callable[[Record], str]
 def label_of(run: Record, competing: Sequence[str]) -> str:
     """The values along which cells compete; fields that are no axis with their names."""
     found = {field: value for field in competing if (value := lookup(run, field)) is not None}
-    return ", ".join(str(value) if field in (*AXES, LABEL) else f"{field}={value}" for field, value in found.items())
+    named = {*AXES, TUNING, LABEL}
+    return ", ".join(str(value) if field in named else f"{field}={value}" for field, value in found.items())
 
 
 def sort_key(key: Key) -> list[tuple[int, float, str]]:
@@ -243,7 +244,8 @@ def _check_one_spec(runs: Sequence[Record], layout: Layout) -> None:
     field, values = next(iter(differing.items()))
     raise SpecError(
         f"the runs of cell ({cell}) differ in {listed}; keep one with --where {field}={values[0]}, "
-        f"or show each with --rows {','.join([*layout.rows, field])}"
+        f"or let them compete: --rows {','.join([*layout.rows, field])} of a table, "
+        f"--compare {','.join([*layout.competing, field])} of a figure"
     )
 
 
