@@ -1,40 +1,18 @@
 """The task contract: what is asked, where the examples come from, how the answers are judged."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.core.errors import SpecError, unknown
 from harness.core.info import TaskKind
 from harness.core.plugins import Registry
 
 Rows = list[dict[str, Any]]
 Target = int | float | str | tuple[int, ...]
-METRICS_OF: dict[TaskKind, tuple[str, ...]] = {
-    "classification": ("accuracy", "f1", "macro_f1", "mcc"),
-    "multiple_choice": ("accuracy",),
-    "regression": ("pearson", "spearman"),
-    "token_classification": ("span_f1",),
-    "generation": ("exact_match", "bleu", "chrf", "rouge1", "rouge2", "rougeL"),
-}
-"""The metrics that can judge the answers of a kind of task."""
-
-
-def check_metrics(names: Sequence[str], kind: TaskKind, n_labels: int) -> None:
-    """Whether metrics can judge a task.
-
-    Raises:
-        SpecError: a metric that is unknown or of another kind of task, or F1 of label 1 among more than two labels.
-    """
-    for name in names:
-        if name not in METRICS_OF[kind]:
-            raise unknown(f"metric of {kind}", name, METRICS_OF[kind])
-        if name == "f1" and n_labels > 2:
-            raise SpecError(f"metric f1 is that of label 1 among two labels; this task has {n_labels}: use macro_f1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ LAYERS = (
     ("core",),
     ("fetching", "storage", "task"),
     ("method", "metric", "recipe", "probe"),
+    ("bases",),
+    ("libraries",),
     ("metrics", "formulation"),
-    ("bases", "statistics"),
-    ("data", "libraries", "measure"),
+    ("statistics",),
+    ("data", "measure"),
     ("speed",),
     ("formulations", "recipes"),
     ("training", "probes"),
@@ -37,7 +39,14 @@ LAYERS = (
 NEEDS_TORCH = {"bases", "formulations", "libraries", "measure", "runs", "search", "speed", "testing", "training"}
 LIGHT_ANYWAY = {
     *("bases/info.py", "bases/package.py", "bases/shapes.py", "bases/anatomy.py", "measure/hardware.py"),
-    *("runs/resolve.py", "runs/identity.py", "libraries/extras.py", "search/record.py", "search/spec.py"),
+    *(
+        "runs/resolve.py",
+        "runs/identity.py",
+        "libraries/extras.py",
+        "libraries/sacrebleu.py",
+        "search/record.py",
+        "search/spec.py",
+    ),
 }
 
 

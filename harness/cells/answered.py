@@ -6,21 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.cells.scores import Scored, Split
-from harness.core.info import TaskKind
+from harness.metric import Metric
 from harness.statistics.difference import Resampled
 from harness.statistics.intervals import Interval, t_quantile
 from harness.statistics.resampling import bootstrap_scores
-from harness.storage.predictions import AnswerKind, Answers, Array, Read, kind_of, stack
-from harness.task import METRICS_OF
-
-ANSWERS: dict[TaskKind, AnswerKind] = {
-    "classification": "numbers",
-    "multiple_choice": "numbers",
-    "regression": "numbers",
-    "token_classification": "sequences",
-    "generation": "texts",
-}
-"""What is stored of the answers to a kind of task."""
+from harness.storage.predictions import ANSWER_KINDS, Answers, Array, Read, kind_of
 
 
 @dataclass(frozen=True)
@@ -40,13 +30,15 @@ def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answ
     """
     found = [_read_cell(scored, read, split) for scored in cells]
     reference = next((answers[0] for answers in found if answers), None)
-    if reference is None or not _fits(cells[0].metric, kind_of(reference.targets)):
+    metric = cells[0].metric
+    if reference is None or not reads(metric, reference):
         return [None] * len(cells)
     usable = [bool(answers) and all(map(reference.same_examples, answers)) for answers in found]
     if not any(usable):
         return [None] * len(cells)
-    predictions = stack([run for answers, good in zip(found, usable, strict=True) if good for run in answers])
-    replicates = bootstrap_scores(cells[0].metric, reference.targets, predictions)
+    runs = [run for answers, good in zip(found, usable, strict=True) if good for run in answers]
+    predictions = np.stack([run.predictions for run in runs])
+    replicates = bootstrap_scores(metric, runs)
     result: list[Answered | None] = []
     start = 0
     for scored, good in zip(cells, usable, strict=True):
@@ -58,9 +50,10 @@ def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answ
     return result
 
 
-def _fits(metric: str, answers: AnswerKind) -> bool:
+def reads(metric: Metric, answers: Answers) -> bool:
     """Whether a metric can be computed from such answers."""
-    return any(metric in METRICS_OF[kind] and answers == expected for kind, expected in ANSWERS.items())
+    fits = kind_of(answers.targets) in {ANSWER_KINDS[kind] for kind in metric.kinds}
+    return fits and all(getattr(answers, need) is not None for need in metric.needs)
 
 
 def interval_over_examples(scored: Scored, read: Read, split: Split) -> Interval:

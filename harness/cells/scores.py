@@ -1,12 +1,15 @@
 """Which number of a record is compared, and the cells that have it."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 from harness.cells.cells import Cell, Comparison
+from harness.core.errors import HarnessWarning
+from harness.metric import METRICS, Metric, make_metric
 from harness.statistics.intervals import Interval, mean_interval
 from harness.storage.record import Record
 
@@ -33,7 +36,7 @@ class Scored:
     """A cell, and its metric by seed for the runs that have one."""
 
     cell: Cell
-    metric: str
+    metric: Metric
     scores: Mapping[int, float]
 
     @property
@@ -51,10 +54,33 @@ class Scored:
         """Whether the mean and its spread are finite numbers, without which nothing can be compared."""
         return math.isfinite(self.interval.mean) and math.isfinite(self.interval.sd or 0.0)
 
+    @property
+    def merit(self) -> float:
+        """The mean, so that higher is better."""
+        return self.metric.sign * self.interval.mean
+
     @cached_property
     def interval(self) -> Interval:
         """Mean over the seeds, with its interval."""
         return mean_interval(list(self.scores.values()))
+
+
+class Unregistered(Metric):
+    """A metric that only records know: its direction is a guess, and no answers can be judged by it."""
+
+    source = "records"
+    kinds = frozenset()
+
+
+@cache
+def metric_named(name: str) -> Metric:
+    """The metric of a record; one that is not installed here is ``Unregistered``, and a ``HarnessWarning`` says so."""
+    if name in METRICS.names():
+        return make_metric(name)
+    text = f"metric {name!r} of some runs is not installed here: taken as one where higher is better, in percent"
+    warnings.warn(text, HarnessWarning, stacklevel=2)
+    unregistered: type[Metric] = type("Unregistered", (Unregistered,), {"name": name})
+    return unregistered()
 
 
 def score_cells(comparison: Comparison, measure: Measure) -> list[Scored]:
@@ -63,5 +89,5 @@ def score_cells(comparison: Comparison, measure: Measure) -> list[Scored]:
     for cell in comparison.cells:
         scores = {run.spec.seed: value for run in cell.ok if (value := measure.of(run)) is not None}
         if scores:
-            result.append(Scored(cell, measure.metric or cell.ok[0].primary_metric, scores))
+            result.append(Scored(cell, metric_named(measure.metric or cell.ok[0].primary_metric), scores))
     return result

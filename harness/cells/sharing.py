@@ -43,7 +43,7 @@ class Sharing:
         return within + sum(len(p) * len(q) for (seeds, p), (others, q) in between if len(seeds & others) > 1)
 
     def best(self) -> int | None:
-        """The place of the highest mean among the cells that can be paired with the most others.
+        """The place of the best mean among the cells that can be paired with the most others.
 
         A cell with a failed seed is best only if all of those have one: its mean is that of the seeds that went well.
         """
@@ -51,7 +51,7 @@ class Sharing:
         most = max(n_rivals.values(), default=0)
         paired = sorted(p for seeds, places in self._groups.items() if 0 < n_rivals[seeds] == most for p in places)
         whole = [place for place in paired if self._cells[place].is_whole]
-        return max(whole or paired, key=lambda place: self._cells[place].interval.mean, default=None)
+        return max(whole or paired, key=lambda place: self._cells[place].merit, default=None)
 
     def _places(self) -> list[int]:
         """Of all cells that can have pairs."""

@@ -1,7 +1,7 @@
 """Which cells of a table may be the best of their comparison.
 
 Bold are the cells that with 95 % confidence contain the best: all but those that a one-sided test finds worse than the
-highest mean. Each of the K - 1 others is tested against it alone, not every pair, and Holm's correction runs over those
+best mean. Each of the K - 1 others is tested against it alone, not every pair, and Holm's correction runs over those
 comparisons of all tasks. A method that is one of the best is dropped with probability 5 % at most, wherever in the
 table; that all of several equal methods are kept is not promised.
 
@@ -37,7 +37,7 @@ NOT_FINITE = "not a finite number: not compared"
 
 @dataclass(frozen=True)
 class Rival:
-    """A cell beside the best of its comparison: the lead of the best, if predictions were read, and its p-value."""
+    """A cell beside the best of its comparison: best - cell, if predictions were read, and the p-value of a lead."""
 
     place: int
     p_value: float
@@ -114,7 +114,8 @@ def _screen(cells: Sequence[Scored], sharing: Sharing, best: int | None) -> list
     rivals = []
     for pair in sharing.of(best):
         place = pair.b if pair.a == best else pair.a
-        leads = np.array([cells[best].scores[seed] - cells[place].scores[seed] for seed in pair.seeds])
+        ahead = [cells[best].scores[seed] - cells[place].scores[seed] for seed in pair.seeds]
+        leads = cells[best].metric.sign * np.array(ahead)
         rivals.append(Rival(place, least_p(leads, pair.pooled), pair.pooled))
     return rivals
 
@@ -148,7 +149,8 @@ def _test(
         theirs = answered.get(rival.place)
         if ours and theirs:
             lead = difference(ours.resampled, theirs.resampled, rival.pooled)
-            rival = replace(rival, lead=lead, p_value=float(lead.uncertainty.worse_p(lead.mean)))
+            ahead = cells[best].metric.sign * lead.mean
+            rival = replace(rival, lead=lead, p_value=float(lead.uncertainty.worse_p(ahead)))
         result.append(rival)
     return result
 

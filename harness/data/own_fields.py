@@ -10,7 +10,7 @@ from harness.core import template
 from harness.core.errors import SpecError, unknown
 from harness.core.info import TaskKind
 from harness.core.spec import describe
-from harness.metrics.metrics import METRICS
+from harness.metric import METRICS
 
 PLURAL = ("text", "choices", "labels", "templates", "verbalizers", "descriptions", "metrics", "stop")
 """Fields that have several values."""
@@ -63,8 +63,8 @@ def parse(settings: dict[str, Any]) -> OwnTask:
             problems.append("name the columns, as in 'reviews.csv?text=review&target=verdict', or in a TOML file")
         raise SpecError("\n".join(problems)) from None
     for metric in own.metrics:
-        if metric not in METRICS:
-            raise unknown("metric", metric, METRICS)
+        if metric not in METRICS.names():
+            raise unknown("metric", metric, METRICS.names())
     stop = own.stop if own.stop is None else tuple(filter(None, own.stop))
     own = own.model_copy(update={"labels": tuple(label.strip() for label in own.labels), "stop": stop})
     _check_templates(own)

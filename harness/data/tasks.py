@@ -2,7 +2,8 @@
 
 from harness.core.errors import HarnessError
 from harness.data.own import own_task_named
-from harness.task import TASKS, Task, check_metrics
+from harness.metric import check_metrics
+from harness.task import TASKS, Task
 
 
 def is_own(name: str) -> bool:

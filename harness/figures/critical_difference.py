@@ -31,7 +31,7 @@ def rank_methods_of(comparisons: Sequence[Comparison], label: Label, measure: Me
         SpecError: fewer than two comparisons or three such methods.
     """
     tables = [
-        {label(scored.runs[0]): scored.interval.mean for scored in score_cells(comparison, measure) if scored.is_finite}
+        {label(scored.runs[0]): scored.merit for scored in score_cells(comparison, measure) if scored.is_finite}
         for comparison in comparisons
     ]
     labels = sorted(set.intersection(*map(set, tables))) if tables else []

@@ -48,8 +48,13 @@ class ParetoFront(ScoresFigure):
             panels,
             lambda axis, panel: _draw_panel(axis, panel, look),
             self.cost.replace("_", " "),
-            f"{self.split} {metric} (percent)",
+            f"{self.split} {metric}{_unit(panels)}",
         )
+
+
+def _unit(panels: Sequence[Panel[Point]]) -> str:
+    scales = {point.scale for panel in panels for point in panel.parts}
+    return {(100,): " (percent)", (1,): ""}.get(tuple(scales), " (percent, or as it is)")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Point:
     cost: Interval
     is_front: bool
     membership: float | None
+    scale: int = 100
+    """What the quality is drawn times: 100 where it is shown in percent, else 1."""
 
 
 def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: str, read: Read) -> Panel[Point]:
@@ -75,13 +82,20 @@ def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: s
         text = f"{title_of(comparison)}: not drawn, as not finite: {', '.join(left_out)}"
         warnings.warn(text, HarnessWarning, stacklevel=2)
     cells, costs = [one for one, _ in placed], [values for _, values in placed]
-    quality = np.array([scored.interval.mean for scored in cells])
+    quality = np.array([scored.merit for scored in cells])
     losses = np.stack([-quality, np.array([values.mean() for values in costs])], axis=1)
     points = zip(cells, costs, is_dominated(losses), _membership(cells, costs, cost, measure, read), strict=True)
     return Panel(
         title_of(comparison),
         tuple(
-            Point(label(scored.runs[0]), scored.interval, mean_interval(values.tolist()), not dominated, chance)
+            Point(
+                label(scored.runs[0]),
+                scored.interval,
+                mean_interval(values.tolist()),
+                not dominated,
+                chance,
+                100 if scored.metric.is_percent else 1,
+            )
             for scored, values, dominated, chance in points
         ),
     )
@@ -97,7 +111,7 @@ def _membership(
 ) -> list[float | None]:
     """Probabilities, or None for every cell where predictions, shared seeds or rivals are missing."""
     answered = answer_cells(cells, read, measure.split) if measure.checkpoint == "chosen" else []
-    known = [found.resampled for found in answered if found]
+    known = [found.resampled.times(one.metric.sign) for one, found in zip(cells, answered, strict=False) if found]
     if len(known) < max(2, len(cells)) or not set.intersection(*(set(found.seeds) for found in known)):
         return [None] * len(cells)
     candidates = [Candidate(found, {cost: values}) for found, values in zip(known, costs, strict=True)]
@@ -107,7 +121,7 @@ def _membership(
 def _draw_panel(axis: Any, panel: Panel[Point], look: dict[str, dict[str, Any]]) -> None:
     for point in panel.parts:
         _draw_point(axis, point, look[point.label])
-    front = sorted((point.cost.mean, 100 * point.quality.mean) for point in panel.parts if point.is_front)
+    front = sorted((point.cost.mean, point.scale * point.quality.mean) for point in panel.parts if point.is_front)
     if front:
         label = "Pareto front (filled)"
         axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=0, label=label)
@@ -119,12 +133,12 @@ def _draw_panel(axis: Any, panel: Panel[Point], look: dict[str, dict[str, Any]])
 
 
 def _draw_point(axis: Any, point: Point, look: dict[str, Any]) -> None:
-    x, y = point.cost.mean, 100 * point.quality.mean
+    x, y = point.cost.mean, point.scale * point.quality.mean
     axis.errorbar(
         x,
         y,
         xerr=point.cost.half_width,
-        yerr=100 * (point.quality.half_width or 0),
+        yerr=point.scale * (point.quality.half_width or 0),
         **look | {"linestyle": "none"},
         markerfacecolor=look["color"] if point.is_front else "white",
         label=plain(point.label),

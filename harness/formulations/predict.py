@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +12,9 @@ from harness.core.errors import NoResult
 from harness.formulations.formulation import Answer, Formulation, Row, by_size
 from harness.formulations.prompts import as_compared
 from harness.formulations.soundness import check_answers
+from harness.libraries.evaluate import judged
 from harness.measure.hardware import autocast
-from harness.metrics.metrics import compute
+from harness.storage.predictions import Answers
 from harness.storage.record import Answered
 from harness.task import Task
 
@@ -61,17 +61,28 @@ class Judged:
         answers = [replace(a, prediction=labels[a.prediction]) for a in self.answers if isinstance(a.prediction, int)]
         return replace(self, answers=answers)
 
+    def stored(self, task: Task) -> Answers:
+        """The answers as predictions.parquet holds them and as metrics read them."""
+        has_scores = any(answer.scores for answer in self.answers)
+        has_texts = any(answer.text is not None for answer in self.answers)
+        return Answers.of(
+            targets=[_target(row, task) for row in self.rows],
+            predictions=[answer.prediction for answer in self.answers],
+            example_ids=[row.example.id for row in self.rows],
+            scores=[answer.scores for answer in self.answers] if has_scores else None,
+            texts=[answer.text for answer in self.answers] if has_texts else None,
+        )
+
     def metrics(self, task: Task) -> dict[str, float]:
-        """``split/metric`` → value in 0..1 (correlations in -1..1).
+        """``split/metric`` → value, as the metric's module of evaluate gives it.
 
         Raises:
             NoResult: a value is not a finite number, or there is not an answer for every example.
         """
         if len(self.answers) != len(self.rows):
             raise NoResult(f"{self.split}: {len(self.answers)} answers to {len(self.rows)} examples")
-        targets = [_target(row, task) for row in self.rows]
-        predictions = [answer.prediction for answer in self.answers]
-        values = {f"{self.split}/{name}": compute(name, targets, predictions) for name in task.metrics}
+        stored = self.stored(task)
+        values = {f"{self.split}/{name}": judged(name, stored) for name in task.metrics}
         for name, value in values.items():
             if not math.isfinite(value):
                 raise NoResult(f"{name} is {value}")
@@ -83,40 +94,6 @@ class Judged:
         distinct = len({answer.prediction for answer in self.answers})
         return Answered(asked=len(self.rows), scored=len(self.answers), distinct=distinct)
 
-    def table(self, task: Task) -> dict[str, list[Any]]:
-        """Columns of predictions.parquet."""
-        targets = [_target(row, task) for row in self.rows]
-        exact = task.kind in ("classification", "multiple_choice", "token_classification", "generation")
-        columns: dict[str, list[Any]] = {
-            "split": [self.split] * len(self.rows),
-            "example_id": [row.example.id for row in self.rows],
-            "target": [_plain(target) for target in targets],
-            "prediction": [_plain(answer.prediction) for answer in self.answers],
-            "correct": [
-                answer.prediction == target if exact else None
-                for answer, target in zip(self.answers, targets, strict=True)
-            ],
-        }
-        n_scores = max((len(answer.scores) for answer in self.answers), default=0)
-        for label in range(n_scores):
-            columns[f"score_{label}"] = [a.scores[label] if label < len(a.scores) else None for a in self.answers]
-        if any(answer.text is not None for answer in self.answers):
-            columns["text"] = [answer.text for answer in self.answers]
-        return columns
-
-
-def write_predictions(judged: Sequence[Judged], task: Task, path: Path) -> None:
-    """Write predictions.parquet; splits follow each other, rows in the order of the examples."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    tables = [pa.table(part.table(task)) for part in judged]
-    pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path)
-
 
 def _target(row: Row, task: Task) -> Any:
     return as_compared(task, str(row.example.target)) if task.kind == "generation" else row.example.target
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

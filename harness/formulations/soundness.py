@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from harness.bases.tokens import unknown_share
 from harness.core.errors import NoResult
 from harness.formulations.formulation import Answer, Row
-from harness.metrics.metrics import why_undefined
+from harness.metric import make_metric
 from harness.task import Example, Task
 
 N_READ = 200
@@ -30,10 +30,10 @@ def check_asked(
     texts = [example.fields[column] for example in asked[:N_READ] for column in task.text if column in example.fields]
     if texts and unknown_share(tokenizer, tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]) == 1:
         raise NoResult(f"{split}: this base's tokenizer knows no token of the texts, such as {texts[0][:60]!r}")
-    for metric in task.metrics:
-        reason = why_undefined(metric, [example.target for example in asked])
+    for name in task.metrics:
+        reason = make_metric(name).undefined([example.target for example in asked])
         if reason:
-            raise NoResult(f"{split}: {reason}; take more or other examples, or another metric")
+            raise NoResult(f"{split}: {name} is undefined: {reason}; take more or other examples, or another metric")
 
 
 def check_answers(rows: Sequence[Row], answers: Sequence[Answer]) -> None:

@@ -22,7 +22,7 @@ from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
 from harness.formulations.formulation import Formulation, Row
-from harness.formulations.predict import Judged, predict, write_predictions
+from harness.formulations.predict import Judged, predict
 from harness.formulations.soundness import check_asked
 from harness.measure.environment import environment
 from harness.measure.memory import PhaseMemory, memory_kind
@@ -33,6 +33,7 @@ from harness.runs.progress import RunProgress, run_progress
 from harness.runs.resolve import Resolved, resolve
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
+from harness.storage.predictions import PREDICTIONS, write_predictions
 from harness.storage.record import RETRIED, Answered, Cost, DataInfo, Params, PeakMemory, Record, Status, Weights
 from harness.storage.store import Store
 from harness.task import Example, Splits, declaration
@@ -251,7 +252,7 @@ class _Attempt:
         self.metrics = self._metrics(judged)
         self.answered = {part.split: part.counts for part in judged}
         self.metrics_last = self.metrics_last or self.metrics
-        write_predictions(judged, self.run.task, self.folder / "predictions.parquet")
+        write_predictions({part.split: part.stored(self.run.task) for part in judged}, self.folder / PREDICTIONS)
 
     def _judge_all(self, model: nn.Module, formulation: Formulation, held_out: dict[str, list[Row]]) -> list[Judged]:
         return [self._judge(model, formulation, split, rows) for split, rows in held_out.items()]

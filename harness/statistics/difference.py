@@ -52,6 +52,10 @@ class Resampled:
     replicates: Floats  # (resamples, S)
     n_examples: int
 
+    def times(self, sign: int) -> "Resampled":
+        """With every score times a sign."""
+        return Resampled(self.seeds, sign * self.scores, sign * self.replicates, self.n_examples)
+
     def at(self, seeds: list[int]) -> "Resampled":
         """Only some of its seeds, in the order given."""
         columns = [self.seeds.index(seed) for seed in seeds]

@@ -1,14 +1,18 @@
-"""Answers to the test examples, as predictions.parquet holds them, aligned between runs."""
+"""Answers to the test examples: how predictions.parquet is written and read, aligned between runs."""
 
+import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import HarnessError, HarnessWarning
+from harness.core.errors import HarnessError, HarnessWarning, SpecError
+from harness.core.info import TaskKind
 from harness.storage.files import one_line
 from harness.storage.record import Record
 from harness.storage.store import Store
@@ -17,24 +21,118 @@ Array = NDArray[Any]
 
 PREDICTIONS = "predictions.parquet"
 
+SCORE = "score_"
+"""How the columns of scores begin; the label's or the choice's number follows."""
+
 AnswerKind = Literal["numbers", "sequences", "texts"]
 """Labels are numbers too, and tags are sequences of them."""
+
+ANSWER_KINDS: dict[TaskKind, AnswerKind] = {
+    "classification": "numbers",
+    "multiple_choice": "numbers",
+    "regression": "numbers",
+    "token_classification": "sequences",
+    "generation": "texts",
+}
+"""What is stored of the answers to a kind of task."""
+
+Need = Literal["scores", "texts"]
+"""What a metric may read beside targets and predictions."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """One run's answers to one split, in the order of the file; all shapes are (N,).
+    """One run's answers to one split, in the order of the file.
 
-    Ids are an Arrow column. Labels are int64, numbers float64; texts and tuples of tags are objects.
+    Ids are an Arrow column. Targets and predictions have shape (N,): labels are int64, numbers float64; texts and
+    tuples of tags are objects. ``scores`` have shape (N, labels or choices), higher is likelier, NaN where an example
+    has fewer choices; ``texts`` (N,) are what the model wrote. Either is None where it isn't known or wasn't asked for.
     """
 
     example_ids: Any
     targets: Array
     predictions: Array
+    scores: Array | None = None
+    texts: Array | None = None
+
+    @classmethod
+    def of(
+        cls,
+        targets: Sequence[Any],
+        predictions: Sequence[Any],
+        example_ids: Sequence[str] | None = None,
+        scores: Sequence[Sequence[float]] | None = None,
+        texts: Sequence[str | None] | None = None,
+    ) -> "Answers":
+        """Answers from plain values; examples without ids are numbered.
+
+        Raises:
+            SpecError: not as many predictions as targets.
+        """
+        import pyarrow as pa
+
+        if len(targets) != len(predictions):
+            raise SpecError(f"a metric needs as many predictions as targets; got {len(predictions)} for {len(targets)}")
+        return cls(
+            pa.array([str(place) for place in range(len(targets))] if example_ids is None else example_ids),
+            _array(targets),
+            _array(predictions),
+            None if scores is None else _padded(scores),
+            None if texts is None else _objects(texts),
+        )
 
     def same_examples(self, other: "Answers") -> bool:
         """Whether both answer the same questions, in the same order, with the same targets."""
         return bool(self.example_ids.equals(other.example_ids)) and np.array_equal(self.targets, other.targets)
+
+    def at(self, places: NDArray[np.integer]) -> "Answers":
+        """Those at some places, which may be named more than once."""
+        scores, texts = (None if values is None else values[places] for values in (self.scores, self.texts))
+        return Answers(self.example_ids.take(places), self.targets[places], self.predictions[places], scores, texts)
+
+
+def _array(values: Sequence[Any]) -> Array:
+    return _objects(values) if len(values) and isinstance(values[0], str | Sequence) else np.asarray(values)
+
+
+def _objects(values: Sequence[Any]) -> Array:
+    made = np.empty(len(values), dtype=object)
+    made[:] = [tuple(value) if isinstance(value, list) else value for value in values]
+    return made
+
+
+def _padded(scores: Sequence[Sequence[float]]) -> Array:
+    """Rows of equal length, filled up with NaN."""
+    made = np.full((len(scores), max(map(len, scores), default=0)), np.nan)
+    for row, values in zip(made, scores, strict=True):
+        row[: len(values)] = values
+    return made
+
+
+def write_predictions(answers: Mapping[str, Answers], path: Path) -> None:
+    """Write predictions.parquet: the splits follow each other, rows in the order of the examples."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = [pa.table(_columns(split, one)) for split, one in answers.items()]
+    pq.write_table(pa.concat_tables(tables, promote_options="permissive"), path)
+
+
+def _columns(split: str, answers: Answers) -> dict[str, Any]:
+    n = len(answers.targets)
+    # Numbers are near or far, not right or wrong.
+    is_exact = answers.targets.dtype.kind != "f"
+    correct = [p == t for p, t in zip(answers.predictions, answers.targets, strict=True)] if is_exact else [None] * n
+    columns = {
+        "split": [split] * n,
+        "example_id": answers.example_ids,
+        "target": answers.targets.tolist(),
+        "prediction": answers.predictions.tolist(),
+        "correct": [None if one is None else bool(one) for one in correct],
+    }
+    for label, column in enumerate([] if answers.scores is None else answers.scores.T):
+        columns[f"{SCORE}{label}"] = [None if math.isnan(score) else score for score in column.tolist()]
+    return columns if answers.texts is None else columns | {"text": answers.texts.tolist()}
 
 
 Read = Callable[[Record, str], Answers | None]
@@ -50,8 +148,10 @@ class Place:
     example_ids: Any
 
 
-def reader(store: Store) -> Read:
+def reader(store: Store, needs: Collection[Need] = ()) -> Read:
     """Reads the answers of a store's runs; a file that can't be read is none, and a ``HarnessWarning`` names it.
+
+    Scores and texts are read only where they are needed, and are None where the file has none.
 
     A fingerprint covers the ids and the order of all examples, so they are read once for all runs that share it: that
     spares a third of the time. Targets are read of every run, because tags may be cut to what a base can read.
@@ -61,7 +161,7 @@ def reader(store: Store) -> Read:
     def read(run: Record, split: str) -> Answers | None:
         path = f"{store.runs}/{run.run_id}/{PREDICTIONS}"
         try:
-            table = read_columns(path, ["target", "prediction"])
+            table = read_columns(path, ["target", "prediction"], needs)
             if table is None:
                 return None
             key = run.data.fingerprint, split
@@ -74,6 +174,17 @@ def reader(store: Store) -> Read:
             return None
 
     return read
+
+
+def read_answers(path: str, split: str, needs: Collection[Need] = ()) -> Answers | None:
+    """The answers to a split in one file, or None where it has none.
+
+    Raises:
+        HarnessError: the file can't be read as predictions.
+    """
+    table = read_columns(path, ["target", "prediction"], needs)
+    place = find_split(path, split) if table is not None else None
+    return answers_at(path, place, table) if place else None
 
 
 def find_split(path: str, split: str) -> Place | None:
@@ -102,11 +213,14 @@ def answers_at(path: str, place: Place, table: Any) -> Answers:
     targets, predictions = (_to_array(path, name, rows[name]) for name in ("target", "prediction"))
     if (kind := kind_of(targets)) != kind_of(predictions):
         raise unreadable(path, f"targets are {kind}, predictions {kind_of(predictions)}")
-    return Answers(place.example_ids, targets, predictions)
+    numbers = sorted(int(name.removeprefix(SCORE)) for name in rows.column_names if name.startswith(SCORE))
+    scores = np.stack([rows[f"{SCORE}{n}"].to_numpy().astype(float) for n in numbers], axis=1) if numbers else None
+    texts = _objects(rows["text"].to_pylist()) if "text" in rows.column_names else None
+    return Answers(place.example_ids, targets, predictions, scores, texts)
 
 
-def read_columns(path: str, names: list[str]) -> Any:
-    """Columns of a predictions file as an Arrow table, or None where there is no file.
+def read_columns(path: str, names: list[str], needs: Collection[Need] = ()) -> Any:
+    """Columns of a predictions file, and those of some needs that it has, as an Arrow table; None without a file.
 
     Raises:
         HarnessError: the file can't be read as predictions.
@@ -117,14 +231,21 @@ def read_columns(path: str, names: list[str]) -> Any:
     try:
         # A buffer and one thread: files are small, and this reads one in half the time.
         with open(path, "rb", buffering=0) as file:
-            table = pq.ParquetFile(pa.BufferReader(file.readall())).read(columns=names, use_threads=False)
+            found = pq.ParquetFile(pa.BufferReader(file.readall()))
+        wanted = [*names, *filter(partial(_is_needed, needs), found.schema_arrow.names if needs else [])]
+        table = found.read(columns=wanted, use_threads=False)
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, one_line(error)) from None
-    if sorted(table.column_names) != sorted(names):
+    if sorted(table.column_names) != sorted(wanted):
         raise unreadable(path, f"it has not one column each of {', '.join(names)}")
     return table
+
+
+def _is_needed(needs: Collection[Need], column: str) -> bool:
+    is_score = column.startswith(SCORE) and column.removeprefix(SCORE).isdecimal()
+    return ("scores" in needs and is_score) or ("texts" in needs and column == "text")
 
 
 def unreadable(path: str, problem: str) -> HarnessError:
@@ -150,9 +271,7 @@ def _to_array(path: str, name: str, column: Any) -> Array:
         and pa.types.is_integer(kind.value_type)
         and not column.combine_chunks().flatten().null_count
     ):
-        values = np.empty(len(column), dtype=object)
-        values[:] = [tuple(value) for value in column.to_pylist()]
-        return values
+        return _objects(column.to_pylist())
     if pa.types.is_floating(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return np.asarray(column.to_numpy())
     raise unreadable(path, f"{name} is of type {kind}")
@@ -163,8 +282,3 @@ def kind_of(values: Array) -> AnswerKind:
     if values.dtype.kind != "O":
         return "numbers"
     return "sequences" if len(values) and isinstance(values[0], tuple) else "texts"
-
-
-def stack(answers: Sequence[Answers]) -> Array:
-    """Predictions of several runs on the same examples, shape (runs, N)."""
-    return np.stack([run.predictions for run in answers])

@@ -11,6 +11,7 @@ from harness.cells.answered import interval_over_examples
 from harness.cells.cells import Cell, Comparison, Key, Layout, find_all_mixed
 from harness.cells.scores import Measure, Scored, score_cells
 from harness.cells.ties import Family, Verdict, find_ties
+from harness.metric import Metric
 from harness.statistics.intervals import Floats, Interval, seed_correlation
 from harness.statistics.pareto import costs_of
 from harness.storage.predictions import Read
@@ -44,7 +45,7 @@ class Judged:
     """The entries by row and column, the metric of each column, the footnotes, and what was tested."""
 
     entries: Mapping[tuple[Key, Key], Entry]
-    metrics: Mapping[Key, str]
+    metrics: Mapping[Key, Metric]
     notes: tuple[str, ...]
     evidence: Evidence
 
@@ -161,7 +162,7 @@ def _reasons(
     if cell.ok and not scored:
         reasons.append(f"no {measure.split} metric at the {measure.checkpoint} checkpoint")
     if scored and (endless := [seed for seed, value in scored.scores.items() if not math.isfinite(value)]):
-        reasons.append(f"seed {format_seeds(endless)}: {scored.metric} is not a finite number")
+        reasons.append(f"seed {format_seeds(endless)}: {scored.metric.name} is not a finite number")
     if untested:
         reasons.append(untested)
     return reasons + [f"mixes {problem}: not compared" for problem in problems if cell.ok]

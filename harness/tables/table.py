@@ -71,7 +71,10 @@ def make_table(
     columns = sorted({column for _, column in judged.entries}, key=sort_key)
     return Table(
         row_fields=layout.rows,
-        columns=tuple(Column(_labels(column), judged.metrics.get(column, "")) for column in columns),
+        columns=tuple(
+            Column(_labels(column), judged.metrics[column].name if column in judged.metrics else "")
+            for column in columns
+        ),
         costs=tuple(costs),
         rows=tuple(
             Row(_labels(row), tuple(judged.entries.get((row, column), Entry()) for column in columns)) for row in rows

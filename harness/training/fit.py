@@ -17,6 +17,7 @@ from harness.core.spec import TrainingSpec
 from harness.formulations.formulation import Formulation, Row
 from harness.measure.hardware import autocast
 from harness.method import Method
+from harness.metric import make_metric
 from harness.storage.checkpoint import trainable
 from harness.training.batches import passes, step_rows
 
@@ -64,7 +65,7 @@ def fit(
     Raises:
         Diverged: the loss is not finite, or its running mean is ten times the first one and above ten.
     """
-    spec, primary = formulation.spec.training, f"validation/{formulation.task.metrics[0]}"
+    spec, metric = formulation.spec.training, make_metric(formulation.task.metrics[0])
     trained = list(trainable(model).values())
     optimizer, schedule = _optimizer(trained, spec, n_steps)
     order = step_rows(rows, formulation.spec)
@@ -92,8 +93,9 @@ def fit(
         fitted.curve.append(point if extra is None else point | {"extra_loss": extra})
         on_validation(step, metrics)
         waited += 1
-        if metrics[primary] > best:
-            best, waited, fitted.best_step, fitted.best = metrics[primary], 0, step, snapshot(model)
+        score = metric.sign * metrics[f"validation/{metric.name}"]
+        if score > best:
+            best, waited, fitted.best_step, fitted.best = score, 0, step, snapshot(model)
         if spec.patience and waited >= spec.patience:
             break
     return fitted

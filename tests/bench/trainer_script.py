@@ -31,7 +31,7 @@ from harness import data
 from harness.bases.info import snapshot
 from harness.core.spec import RunSpec, parse_spec
 from harness.data.tasks import find_task
-from harness.formulations.metrics import metric
+from harness.libraries.evaluate import module
 from harness.task import Example
 
 
@@ -111,7 +111,7 @@ def main(spec: RunSpec, version: str) -> dict[str, float]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     base = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=len(task.labels), dtype=torch.float32)
     train, test = (tokenized(tokenizer, examples, task.text) for examples in (splits.train, splits.test))
-    accuracy = metric("accuracy")
+    accuracy = module("accuracy")
 
     def score(answers: Any) -> dict[str, float]:
         return accuracy.compute(

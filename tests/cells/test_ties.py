@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from harness.cells.cells import Layout, group, layout_of_all
-from harness.cells.scores import Measure, Scored, score_cells
+from harness.cells.scores import Measure, Scored, Unregistered, score_cells
 from harness.cells.ties import TOO_FEW, UNREADABLE, Verdict, find_ties
 from harness.statistics.intervals import holm
 from harness.storage.predictions import Answers
@@ -210,7 +210,7 @@ def test_other_examples_are_not_compared() -> None:
 
 def test_a_metric_that_predictions_do_not_give_is_not_compared() -> None:
     grid = Grid({"sst2": draw([2.0, 0.2])})
-    grid.comparisons[0] = [Scored(s.cell, "accuracy_norm", s.scores) for s in grid.comparisons[0]]
+    grid.comparisons[0] = [Scored(s.cell, Unregistered(), s.scores) for s in grid.comparisons[0]]
     (verdict,) = grid.verdicts()
     assert verdict.tied == frozenset()
 

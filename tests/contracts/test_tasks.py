@@ -16,11 +16,12 @@ from harness.core.errors import SourceError
 from harness.core.spec import TaskSpec
 from harness.data.protocol import text_hash
 from harness.data.tasks import find_task
-from harness.metrics.metrics import compute, iob2_tags
+from harness.metrics.span_f1 import iob2_tags
 from harness.task import TASKS, Example, Splits, Task
 from harness.testing import contracts
 from harness.testing.task import TaskContract, everything, is_answer, normalized_targets
 from tests.hub_schema import Mirror, write_mirror
+from tests.judging import compute
 
 NAMES = TASKS.names()
 Load = Callable[[str], Splits]

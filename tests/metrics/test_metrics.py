@@ -10,15 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness.core.errors import SpecError
 from harness.core.words import words
 from harness.data.tasks import find_task
-from harness.formulations.metrics import metric
-from harness.metrics.metrics import METRICS, compute, why_undefined
-from harness.task import METRICS_OF, check_metrics
+from harness.libraries.evaluate import module
+from harness.metric import check_metrics, make_metric
+from tests.judging import compute
 
 GENERATOR = random.Random(0)
 TARGETS = [GENERATOR.randrange(3) for _ in range(200)]
@@ -200,35 +198,6 @@ def test_bleu_is_sacrebleus_where_any_text_has_four_words() -> None:
     assert compute("bleu", ["yes"], ["no"]) == 0
 
 
-BEST: dict[str, st.SearchStrategy[list]] = {
-    **dict.fromkeys(("accuracy", "macro_f1"), st.lists(st.integers(0, 3), min_size=1)),
-    **dict.fromkeys(("f1", "mcc"), st.lists(st.integers(0, 1), min_size=1)),
-    **dict.fromkeys(("pearson", "spearman"), st.lists(st.integers(-9, 9).map(float), min_size=1)),
-    "span_f1": st.lists(st.lists(st.integers(0, 4), min_size=1), min_size=1),
-    **dict.fromkeys(TEXTS, st.lists(st.text(min_size=1).filter(str.strip), min_size=1)),
-}
-
-
-@pytest.mark.parametrize("name", sorted(METRICS))
-def test_perfect_predictions_are_best_in_any_order(name: str) -> None:
-    @settings(max_examples=40, deadline=None, derandomize=True)
-    @given(BEST[name], st.randoms())
-    def check(targets: list, shuffler: random.Random) -> None:
-        if why_undefined(name, targets):
-            assert compute(name, targets, targets) == 0
-            return
-        assert compute(name, targets, targets) == pytest.approx(1)
-        predictions = shuffler.choices(targets, k=len(targets))
-        if name == "span_f1":
-            predictions = [shuffler.choices(range(5), k=len(tags)) for tags in targets]
-        order = shuffler.sample(range(len(targets)), len(targets))
-        shuffled = compute(name, [targets[i] for i in order], [predictions[i] for i in order])
-        assert compute(name, targets, predictions) == pytest.approx(shuffled)
-        assert -1 <= shuffled <= 1
-
-    check()
-
-
 @pytest.mark.parametrize(
     ("name", "targets", "reason"),
     [
@@ -241,7 +210,7 @@ def test_perfect_predictions_are_best_in_any_order(name: str) -> None:
     ],
 )
 def test_targets_on_which_no_score_can_be_earned(name: str, targets: list, reason: str) -> None:
-    assert reason in (why_undefined(name, targets) or "")
+    assert reason in (make_metric(name).undefined(targets) or "")
 
 
 def test_f1_of_more_than_two_labels_names_macro_f1() -> None:
@@ -263,44 +232,11 @@ def test_metrics_that_cannot_judge_a_task(tmp_path: Path) -> None:
         check_metrics(["rouge"], "generation", 0)
 
 
-def test_every_metric_judges_a_kind_of_task() -> None:
-    assert {name for names in METRICS_OF.values() for name in names} == set(METRICS)
-
-
-@pytest.mark.parametrize("name", sorted(METRICS))
-def test_no_examples_or_unequal_lengths_are_errors(name: str) -> None:
-    with pytest.raises(SpecError, match="as many predictions as targets"):
-        compute(name, [], [])
-    with pytest.raises(SpecError, match="got 1 for 2"):
-        compute(name, [1, 1], [1])
-
-
 def test_an_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(SpecError, match="did you mean 'accuracy'"):
         compute("acuracy", [1], [1])
 
 
-SAMPLES: dict[str, tuple[list, list]] = {
-    **dict.fromkeys(("accuracy", "macro_f1"), (TARGETS, PREDICTIONS)),
-    **dict.fromkeys(("f1", "mcc"), BINARY),
-    **dict.fromkeys(("pearson", "spearman"), (X, Y)),
-    "span_f1": ([[1, 2, 0], [3]], [[1, 2, 0], [0]]),
-    **dict.fromkeys(
-        ("exact_match", "bleu", "chrf", "rouge1", "rouge2", "rougeL"),
-        (["a dog runs over the field", "no"], ["a dog runs over a field", "no"]),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", sorted(METRICS))
-def test_evaluate_modules_give_the_same_without_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    targets, predictions = SAMPLES[name]
-    found = metric(name).compute(predictions=predictions, references=targets)
-    assert found == {name: pytest.approx(compute(name, targets, predictions))}
-    assert 0 < found[name] < 1
-
-
 def test_an_unknown_module_is_an_error() -> None:
     with pytest.raises(SpecError, match="unknown metric 'blue'"):
-        metric("blue")
+        module("blue")

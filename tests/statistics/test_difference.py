@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.metric import make_metric
 from harness.statistics.difference import (
     Resampled,
     SeedVariance,
@@ -18,13 +19,15 @@ from harness.statistics.difference import (
 )
 from harness.statistics.intervals import holm, mean_interval
 from harness.statistics.resampling import bootstrap_scores
+from harness.storage.predictions import Answers
 from tests.synthetic import Effects, draw_correct
 
 
 def resampled(correct: np.ndarray, n_resamples: int = 1000) -> Resampled:
     """Accuracy of one method from which answers are right, shape (S, N)."""
     targets = np.ones(correct.shape[1], dtype=int)
-    replicates = bootstrap_scores("accuracy", targets, correct.astype(int), n_resamples)
+    runs = [Answers.of(targets, run) for run in correct.astype(int)]
+    replicates = bootstrap_scores(make_metric("accuracy"), runs, n_resamples)
     return Resampled(tuple(range(len(correct))), correct.mean(axis=1), replicates, correct.shape[1])
 
 

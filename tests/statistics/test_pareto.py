@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from harness.core.errors import SpecError
+from harness.metric import make_metric
 from harness.statistics.difference import Resampled
 from harness.statistics.pareto import OBJECTIVES, Candidate, costs_of, is_dominated, pareto_membership
 from harness.statistics.resampling import bootstrap_scores
+from harness.storage.predictions import Answers
 from harness.storage.record import Record
 from tests.synthetic import make_record
 
 
 def candidate(correct: np.ndarray, **costs: list[float]) -> Candidate:
     targets = np.ones(correct.shape[1], dtype=int)
-    replicates = bootstrap_scores("accuracy", targets, correct.astype(int))
+    replicates = bootstrap_scores(make_metric("accuracy"), [Answers.of(targets, run) for run in correct.astype(int)])
     quality = Resampled(tuple(range(len(correct))), correct.mean(axis=1), replicates, correct.shape[1])
     return Candidate(quality, {name: np.array(values) for name, values in costs.items()})
 

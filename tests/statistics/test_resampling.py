@@ -5,9 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.metrics.metrics import METRICS, compute
+from harness.metric import METRICS, Metric, make_metric
+from harness.metrics._correlation import resample_ranks
 from harness.statistics import resampling
-from harness.statistics.resampling import FAST, bootstrap_scores, resample_counts, resample_ranks
+from harness.statistics.resampling import bootstrap_scores, resample_counts
+from harness.storage.predictions import Answers
+from tests.judging import compute
 
 WORDS = ["a", "film", "both", "funny", "and", "sad", ",", "with", "one", "great", "scene", "near", "the", "end"]
 
@@ -27,7 +30,7 @@ def _objects(values: list[Any]) -> np.ndarray:
 def _data(metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Targets (N,) and predictions (3, N) of the metric's kind."""
     rng = np.random.default_rng(0)
-    if metric in ("pearson", "spearman"):
+    if metric in ("pearson", "spearman", "mae", "rmse"):
         targets = rng.integers(6, size=40).astype(float)  # with ties
         return targets, targets + rng.normal(0, 2, size=(3, 40)).round()
     if metric == "span_f1":
@@ -45,6 +48,10 @@ def _data(metric: str) -> tuple[np.ndarray, np.ndarray]:
     return _labels(rng, 2 if metric == "f1" else 4)
 
 
+def _bootstrap(metric: str, targets: np.ndarray, predictions: np.ndarray, n_resamples: int) -> np.ndarray:
+    return bootstrap_scores(make_metric(metric), [Answers.of(targets, run) for run in predictions], n_resamples)
+
+
 def _recomputed(metric: str, targets: np.ndarray, predictions: np.ndarray, n_resamples: int) -> np.ndarray:
     rows = []
     for counts in np.concatenate(list(resample_counts(len(targets), n_resamples))).astype(int):
@@ -53,11 +60,12 @@ def _recomputed(metric: str, targets: np.ndarray, predictions: np.ndarray, n_res
     return np.array(rows)
 
 
-@pytest.mark.parametrize("metric", sorted(METRICS))
+@pytest.mark.parametrize("metric", METRICS.names())
 def test_fast_paths_equal_recomputing(metric: str) -> None:
-    assert metric in FAST
+    plugin = type(make_metric(metric))
+    assert plugin.resampled is not Metric.resampled or plugin.per_example is not Metric.per_example
     targets, predictions = _data(metric)
-    found = bootstrap_scores(metric, targets, predictions, n_resamples=30)
+    found = _bootstrap(metric, targets, predictions, 30)
     np.testing.assert_allclose(found, _recomputed(metric, targets, predictions, 30), atol=1e-6)
     assert found.std() > 0
 
@@ -67,15 +75,18 @@ def test_degenerate_predictions(metric: str) -> None:
     """Few examples: many resamples have one label only, and one run predicts a constant."""
     targets = np.array([0, 1, 1, 0])
     predictions = np.array([[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 1]])
-    found = bootstrap_scores(metric, targets, predictions, n_resamples=60)
+    found = _bootstrap(metric, targets, predictions, 60)
     np.testing.assert_allclose(found, _recomputed(metric, targets, predictions, 60), atol=1e-9)
 
 
-def test_a_metric_without_a_formula_is_recomputed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_without_a_formula_is_recomputed() -> None:
+    class Slow(Metric):
+        def compute(self, answers: Answers) -> float:
+            return make_metric("mcc").compute(answers)
+
     targets, predictions = _data("mcc")
-    fast = bootstrap_scores("mcc", targets, predictions, n_resamples=20)
-    monkeypatch.delitem(FAST, "mcc")
-    np.testing.assert_allclose(bootstrap_scores("mcc", targets, predictions, n_resamples=20), fast, atol=1e-9)
+    found = bootstrap_scores(Slow(), [Answers.of(targets, run) for run in predictions], 20)
+    np.testing.assert_allclose(found, _bootstrap("mcc", targets, predictions, 20), atol=1e-9)
 
 
 def test_resamples_are_draws_with_replacement_and_repeatable() -> None:
@@ -91,7 +102,7 @@ def test_many_examples_come_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resampling, "BLOCK", 1000)
     targets, predictions = _data("accuracy")
     assert len(list(resample_counts(40, 60))) == 3
-    found = bootstrap_scores("accuracy", targets, predictions, n_resamples=60)
+    found = _bootstrap("accuracy", targets, predictions, 60)
     np.testing.assert_allclose(found, _recomputed("accuracy", targets, predictions, 60), atol=1e-6)
     assert len(np.unique(np.concatenate(list(resample_counts(40, 60))), axis=0)) == 60
 

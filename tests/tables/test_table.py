@@ -265,8 +265,8 @@ def test_another_metric_is_recomputed_from_predictions(tmp_path: Path, show: Sho
     write_grid(tmp_path, {"full": 2.3, "prefix": 0.5}, n_seeds=3)
     import json
 
-    from harness.metrics.metrics import compute
     from harness.storage.predictions import reader
+    from tests.judging import compute
 
     store = Store(tmp_path)
     for record in store.records():
