@@ -30,15 +30,14 @@ def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answ
     """
     found = [_read_cell(scored, read, split) for scored in cells]
     reference = next((answers[0] for answers in found if answers), None)
-    metric = cells[0].metric
-    if reference is None or not reads(metric, reference):
+    if reference is None or not reads(cells[0].metric, reference):
         return [None] * len(cells)
     usable = [bool(answers) and all(map(reference.same_examples, answers)) for answers in found]
     if not any(usable):
         return [None] * len(cells)
     runs = [run for answers, good in zip(found, usable, strict=True) if good for run in answers]
     predictions = np.stack([run.predictions for run in runs])
-    replicates = bootstrap_scores(metric, runs)
+    replicates = bootstrap_scores(cells[0].metric, runs)
     result: list[Answered | None] = []
     start = 0
     for scored, good in zip(cells, usable, strict=True):

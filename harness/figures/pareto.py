@@ -52,11 +52,6 @@ class ParetoFront(ScoresFigure):
         )
 
 
-def _unit(panels: Sequence[Panel[Point]]) -> str:
-    scales = {point.scale for panel in panels for point in panel.parts}
-    return {(100,): " (percent)", (1,): ""}.get(tuple(scales), " (percent, or as it is)")
-
-
 @dataclass(frozen=True)
 class Point:
     """A cell between cost and quality; ``membership`` is the probability of being on the front, if known."""
@@ -68,6 +63,11 @@ class Point:
     membership: float | None
     scale: int = 100
     """What the quality is drawn times: 100 where it is shown in percent, else 1."""
+
+
+def _unit(panels: Sequence[Panel[Point]]) -> str:
+    scales = {point.scale for panel in panels for point in panel.parts}
+    return "" if scales == {1} else " (percent)" if scales == {100} else " (percent, or in its own unit)"
 
 
 def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: str, read: Read) -> Panel[Point]:

@@ -10,7 +10,7 @@ import evaluate
 
 from harness.core.info import TaskKind
 from harness.metric import Metric, make_metric
-from harness.storage.predictions import Answers, Need
+from harness.storage.predictions import Answers
 
 _LABEL, _NUMBER, _TEXT = (datasets.Value(dtype) for dtype in ("int64", "float64", "string"))
 _ANSWER: dict[TaskKind, Any] = {
@@ -20,7 +20,7 @@ _ANSWER: dict[TaskKind, Any] = {
     "token_classification": datasets.Sequence(_LABEL),
     "generation": _TEXT,
 }
-_NEEDED: dict[Need, Any] = {"scores": datasets.Sequence(_NUMBER), "texts": _TEXT}
+_NEEDED: dict[str, Any] = {"scores": datasets.Sequence(_NUMBER), "texts": _TEXT}
 
 
 class Module(evaluate.Metric):
@@ -31,7 +31,7 @@ class Module(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         metric = self.metric
-        needed = {need: _NEEDED[need] for need in sorted(metric.needs)}
+        needed = {str(need): _NEEDED[need] for need in sorted(metric.needs)}
         answers = {repr(_ANSWER[kind]): _ANSWER[kind] for kind in sorted(metric.kinds)}.values()
         return evaluate.MetricInfo(
             description=type(metric).__doc__ or metric.name,

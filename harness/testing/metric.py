@@ -29,8 +29,8 @@ def draw(kind: TaskKind, rng: np.random.Generator) -> tuple[list[Any], list[Any]
     """Targets and predictions, of which most are right."""
     is_right = rng.random(N) < 0.7
     if kind == "regression":
-        targets = rng.integers(6, size=N) / 1.0
-        return targets.tolist(), (targets + rng.normal(0, 1, N).round(1)).tolist()
+        numbers = rng.integers(6, size=N).astype(float)
+        return numbers.tolist(), (numbers + rng.normal(0, 1, N).round(1)).tolist()
     if kind in ("classification", "multiple_choice"):
         drawn: list[list[Any]] = [rng.integers(N_LABELS, size=N).tolist() for _ in "tp"]
     elif kind == "token_classification":
