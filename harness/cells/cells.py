@@ -34,11 +34,18 @@ class Layout:
 
     A field is an axis (``method``), a spec field (``training.learning_rate``) or a record field
     (``environment.accelerator``).
+
+    Raises:
+        SpecError: tasks would compete.
     """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     competing: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if "task" in self.competing:
+            raise SpecError("results on different tasks can't be compared; leave task out of --compare")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -168,7 +175,7 @@ def make_layout(
     and cells compete along everything but task, base and quantization.
 
     Raises:
-        SpecError: an unknown field, or an axis that varies and is placed nowhere.
+        SpecError: an unknown field, an axis that varies and is placed nowhere, or tasks that would compete.
     """
     check_fields(records, [*rows, *columns, *competing])
     varying = [axis for axis in (*AXES, TUNING) if len({lookup(record, axis) for record in records}) > 1]
@@ -182,8 +189,6 @@ def make_layout(
         raise SpecError(
             f"the runs differ in {', '.join(missing)}: add it to --rows or --columns, or keep one value with --where"
         )
-    if "task" in competing:
-        raise SpecError("results on different tasks can't be compared; leave task out of --compare")
     if unplaced := [field for field in competing if field not in placed]:
         raise SpecError(f"--compare {unplaced[0]} is neither in --rows nor in --columns ({', '.join(placed)})")
     default = tuple(field for field in placed if field not in SETTING)

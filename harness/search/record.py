@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from harness.core.errors import HarnessError, HarnessWarning, unknown
+from harness.core.errors import HarnessError, HarnessWarning, SpecError, unknown
 from harness.core.spec import RunSpec, merge, parse_spec
 from harness.method import make_method
 from harness.search.spec import Objective, SearchSpec
@@ -164,10 +164,12 @@ def find_studies(results: Path, names: Sequence[str] = ()) -> list[StudyRecord]:
     Without names one that can't be read is left out, and a ``HarnessWarning`` says so.
 
     Raises:
-        SpecError: an unknown name.
+        SpecError: an unknown name, or there is no study at all.
         HarnessError: a named study can't be read.
     """
     paths = {path.stem: path for path in sorted((results / "studies").glob("*.json"))}
+    if names and not paths:
+        raise SpecError(f"no study in {results / 'studies'}; `harness search` makes one")
     for name in names:
         if name not in paths:
             raise unknown("study", name, paths)

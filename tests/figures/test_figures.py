@@ -80,3 +80,9 @@ def test_study_figures_of_each_objective(results: Path, tmp_path: Path) -> None:
     objectives = ("quality", "trainable_params")
     assert [Path(path).name for path in paths] == [f"{name}-{what}-{kind}.png" for what in objectives for kind in kinds]
     assert all(Path(path).read_bytes().startswith(PNG) for path in paths)
+
+
+def test_no_study_at_all_is_a_sentence(tmp_path: Path) -> None:
+    for words in (["budget"], ["budget", "lora"], ["study", "lora"]):
+        with pytest.raises(SpecError, match=r"no study .*`harness search` makes one"):
+            call(*words, "--results", str(tmp_path))

@@ -108,3 +108,8 @@ def test_a_missing_library_is_a_sentence(results: Path, tmp_path: Path, monkeypa
 def test_labels_name_settings_but_not_axes() -> None:
     run = Record.model_validate(make_record("lora", settings={"rank": 8}))
     assert label_of(run, ("method", "method.rank", "method.width")) == "lora, method.rank=8"
+
+
+def test_tasks_do_not_compete(results: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="leave task out of --compare"):
+        draw("curves", results, tmp_path / "curves.png", compare="method,task")
