@@ -122,6 +122,7 @@ class ExecutorContract:
         assert record
         assert (record.status, record.label) == ("failed", "killed")
         assert record.reason
+        assert outcome.record("skipped")
 
     def test_closing_ends_all_work_and_leaves_no_record(
         self, executor: Executor, jobs: dict[str, Job], tmp_path: Path

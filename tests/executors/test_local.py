@@ -1,16 +1,18 @@
-"""The pool: every job ends with a record, whatever happens to its worker."""
+"""Local workers beyond the contract: who does what, on how many cores, and what they tell."""
 
-import multiprocessing
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from harness.core.errors import HarnessWarning
 from harness.core.spec import RunSpec
-from harness.executor import Event, Job
-from harness.executors._process import available_cores
+from harness.executor import Job
+from harness.executors._process import available_cores, cause_of_death
 from harness.executors.local import Local
 from harness.runs.identity import identify
 from harness.runs.resolve import resolve
-from harness.storage.store import Store
+from harness.storage.record import Record
 from tests.conftest import MakeSpec
 
 
@@ -19,38 +21,28 @@ def job(spec: RunSpec) -> Job:
     return Job(identify(resolved), resolved.spec)
 
 
-def test_a_killed_worker_and_a_run_that_raises_lose_their_job_only(make_spec: MakeSpec, tmp_path: Path) -> None:
-    first, killed, last = (job(make_spec(seed=seed, training={"max_steps": 2})) for seed in range(3))
-    base = first.spec.base.model_copy(update={"name": str(tmp_path / "absent")})
-    missing = Job("0123456789ab", first.spec.model_copy(update={"base": base}))
-    with closing(Local(workers=1).run([first, killed, missing, last], tmp_path)) as events:
-        for event in events:
-            if event == Event(killed):
-                [worker] = multiprocessing.active_children()
-                worker.kill()
-    assert not multiprocessing.active_children()
-    records = [Store(tmp_path).find(each.id) for each in (first, killed, missing, last)]
-    assert [record and record.status for record in records] == ["ok", "failed", "failed", "ok"]
-    assert [record and record.environment.get("threads") for record in records] == [
-        available_cores(),
-        None,
-        None,
-        available_cores(),
-    ]
-    assert "SIGKILL" in str(records[1])
-    assert "absent" in str(records[2] and records[2].reason)
-
-
-def test_workers_share_the_cores_and_each_goes_on_with_its_base(make_spec: MakeSpec, tmp_path: Path) -> None:
+def test_workers_share_the_cores_go_on_with_their_bases_and_pass_warnings_on(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
     kinds = ("encoder", "decoder")
     jobs = [job(make_spec(kind=kind, seed=seed, training={"max_steps": 1})) for kind in kinds for seed in range(2)]
-    with closing(Local(workers=2).run(jobs, tmp_path)) as pool:
-        events = list(pool)
-    started = [event.job for event in events if event.result is None]
-    finished = [event for event in events if event.result]
+    damaged = tmp_path / "runs" / jobs[0].id / "record.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    warned = pytest.warns(HarnessWarning, match=f"{jobs[0].id}/record.json is not a readable record")
+    with warned, closing(Local(workers=2).run(jobs, tmp_path)) as running:
+        events = list(running)
+    started = [event.job for event in events if not event.has_ended]
+    finished = {event.job.id: event.result for event in events if isinstance(event.result, Record)}
     assert sorted(each.id for each in started) == sorted(each.id for each in jobs)
-    assert {event.job.id: event.result.status for event in finished if event.result} == {each.id: "ok" for each in jobs}
-    threads = {event.result.environment["threads"] for event in finished if event.result}
-    assert threads == {max(1, available_cores() // 2)}
+    assert {each.id: finished[each.id].status for each in jobs} == {each.id: "ok" for each in jobs}
+    assert {record.environment["threads"] for record in finished.values()} == {max(1, available_cores() // 2)}
     assert started[0].spec.base != started[1].spec.base
-    assert started[2].spec.base == finished[0].job.spec.base
+    first_done = next(event.job for event in events if event.has_ended)
+    assert started[2].spec.base == first_done.spec.base
+
+
+def test_a_death_has_a_cause() -> None:
+    assert cause_of_death(-9) == "the worker process was killed by SIGKILL; out of memory is the usual cause"
+    assert cause_of_death(-11) == "the worker process was killed by SIGSEGV"
+    assert cause_of_death(1) == "the worker process ended with exit code 1"
