@@ -22,6 +22,7 @@ from typing import Any
 from harness.core.errors import HarnessError, StorageError
 from harness.core.plugins import Plugin, Registry
 from harness.core.spec import RunSpec
+from harness.runs.resolve import resolve
 from harness.search.record import StudyRecord
 from harness.search.spec import SearchSpec
 from harness.storage.record import RETRIED, Record
@@ -106,9 +107,11 @@ def _do(job: Job, results: Path) -> Record | StudyRecord:
         from harness.search.study import search_cell
 
         return search_cell(job.spec, job.search, results)
+    resolved = resolve(job.spec)  # what is wrong with it is told before torch is imported
+
     from harness.runs.run import run
 
-    return run(job.spec, results, label=job.label)
+    return run(resolved, results, label=job.label)
 
 
 def lost(job: Job, results: Path, reason: str) -> Event:
