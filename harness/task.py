@@ -135,6 +135,16 @@ class Task(BaseModel):
         """Whether the answer says how alike two texts are."""
         return self.kind == "regression" or bool(self.likeness)
 
+    def to_unit(self, target: Any) -> Any:
+        """A regression target, or a tensor of them, with the range scaled to 0..1."""
+        low, high = self.value_range
+        return (target - low) / (high - low)
+
+    def from_unit(self, value: Any) -> Any:
+        """What ``to_unit`` makes of a target, scaled back to the task's own range."""
+        low, high = self.value_range
+        return low + value * (high - low)
+
 
 DECLARED = (
     "kind", "text", "target", "labels", "templates", "verbalizers", "descriptions", "likeness", "metrics",

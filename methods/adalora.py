@@ -132,7 +132,7 @@ class AdaLoRA(PeftMethod):
     def expected_params(self, base: BaseInfo) -> int | None:
         """target_rank (in + out + 1) for every adapted layer, as the average rank is target_rank in the end."""
         shapes = target_shapes(base, self.target_modules)
-        return base.n_blocks * sum(self.target_rank * (n_in + n_out + 1) for _, n_in, n_out in shapes) or None
+        return base.n_blocks * sum(self.target_rank * (s.inputs + s.outputs + 1) for s in shapes) or None
 
     def space(self) -> Space:
         """Budget, scale and regularization of the update; every target rank lies below the default init_rank."""

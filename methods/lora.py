@@ -73,7 +73,7 @@ class LoRA(PeftMethod):
     def expected_params(self, base: BaseInfo) -> int | None:
         """R (in + out) for every adapted layer; DoRA adds a magnitude for each output."""
         shapes = target_shapes(base, self.target_modules)
-        sizes = [self.rank * (n_in + n_out) + self.use_dora * n_out for _, n_in, n_out in shapes]
+        sizes = [self.rank * (s.inputs + s.outputs) + self.use_dora * s.outputs for s in shapes]
         return base.n_blocks * sum(sizes) or None
 
     def space(self) -> Space:

@@ -41,7 +41,7 @@ class PrefixTuning(PeftMethod):
 
     def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
         """Some encoders of transformers can't attend to given keys and values, nor can two stacks below a head."""
-        if base.kind == "encoder_decoder" and task.formulation in ("head", "token_head"):
+        if base.kind == "encoder_decoder" and task.has_head:
             return "peft's prefix tuning gives no keys and values to an encoder-decoder with a head on top"
         if base.architecture in _WITHOUT_PAST_KEYS:
             return (
@@ -82,10 +82,8 @@ class PrefixTuning(PeftMethod):
 
     def expected_params(self, base: BaseInfo) -> int | None:
         """A key and a value in every block for each virtual token; the network that makes them is not kept."""
-        if not base.linears:
-            return None
-        key_size = base.linears[1].outputs
-        return self.n_virtual_tokens * base.n_blocks * 2 * key_size
+        key_size = next((linear.outputs for linear in base.linears if linear.role == "key"), None)
+        return None if key_size is None else self.n_virtual_tokens * base.n_blocks * 2 * key_size
 
     def space(self) -> Space:
         """Length and parametrization of the prefix."""

@@ -29,13 +29,7 @@ class ZeroShot(Method):
 
     def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
         """A base that can only answer through a new head gives random answers, as nothing trains that head."""
-        if task.formulation in ("head", "token_head"):
-            return "zero_shot trains nothing, so a new head would answer at random"
-        if task.formulation == "mask" and not base.has_mask_head:
-            return "zero_shot fills in a mask, and this checkpoint has no mask-filling head"
-        if task.formulation == "similarity" and not base.is_sentence_embedding:
-            return "zero_shot compares embeddings of sentences, and this checkpoint was not trained to embed them"
-        return None
+        return "zero_shot trains nothing, so a new head would answer at random" if task.has_head else None
 
     def scoring(self) -> Scoring:
         """The fields, for the evaluation."""

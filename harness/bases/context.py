@@ -4,7 +4,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from harness.bases.load import Base
 from harness.core.errors import Unsupported
 
 UNLIMITED = 1 << 30
@@ -12,16 +11,20 @@ LEAST = 8
 """As of ``base.max_length``: with fewer, texts are cut to little but the tokens that stand around them."""
 
 
-def usable_context(base: Base) -> int:
+def usable_context(model: nn.Module, n_virtual_tokens: int) -> int:
     """Tokens of input at most: the base's positions, without those that it or the method keeps for itself.
+
+    Args:
+        model: The base.
+        n_virtual_tokens: Positions before the input that the method takes.
 
     Raises:
         Unsupported: the method leaves less than LEAST.
     """
-    positions = getattr(base.model.config, "max_position_embeddings", None) or UNLIMITED
-    usable = int(positions) - _padding_offset(base.model) - base.n_virtual_tokens
+    positions = getattr(model.config, "max_position_embeddings", None) or UNLIMITED
+    usable = int(positions) - _padding_offset(model) - n_virtual_tokens
     if usable < LEAST:
-        taken = f"{base.n_virtual_tokens} virtual tokens leave {max(0, usable)} for the input"
+        taken = f"{n_virtual_tokens} virtual tokens leave {max(0, usable)} for the input"
         raise Unsupported(f"{taken} in a context of {positions}; give it fewer")
     return usable
 

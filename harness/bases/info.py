@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bases.package import PACKAGE_BASES, snapshot_of
-from harness.bases.shapes import linear_shapes
+from harness.bases.shapes import has_biases, linear_shapes
 from harness.core.errors import SourceError, nearest
 from harness.core.spec import Quantization
 from harness.fetching.hub import hub_problem
@@ -86,6 +86,7 @@ def _described(config: dict[str, Any], quantization: Quantization, is_sentence_e
         is_sentence_embedding=is_sentence_embedding,
         linears=linear_shapes(config),
         class_name=architecture,
+        has_biases=has_biases(config),
     )
 
 

@@ -1,4 +1,4 @@
-"""Load a base for one formulation, quantized or not."""
+"""Load a base as the model that is wanted of it, quantized or not."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -9,16 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from accelerate import PartialState
 from torch import nn
 from transformers import (
     AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForSeq2SeqLM,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
     BitsAndBytesConfig,
     PreTrainedTokenizerBase,
 )
@@ -31,11 +26,21 @@ from harness.bases.quiet import quiet
 from harness.bases.tokens import load_tokenizer
 from harness.bases.weights import weights_of
 from harness.core.errors import HarnessError, SourceError, Unsupported
-from harness.core.spec import BaseSpec, Formulation, Quantization
+from harness.core.spec import BaseSpec, Quantization
 from harness.method import BaseInfo
 
-HEADS = ("head", "token_head")
-"""Formulations that answer through a head made for the task."""
+
+@dataclass(frozen=True)
+class Wanted:
+    """The model that a base is loaded as.
+
+    Args:
+        auto_class: The name of transformers' auto class.
+        n_outputs: Outputs of a head made for the task; None where there is no such head.
+    """
+
+    auto_class: str
+    n_outputs: int | None = None
 
 
 @dataclass
@@ -47,19 +52,14 @@ class Base:
     info: BaseInfo
     head_names: tuple[str, ...]
     features: Features = field(default_factory=Features)
-    n_virtual_tokens: int = 0
-    """Positions before the input that the method has taken."""
-    n_cached_blocks: int = 0
-    """Blocks whose output is read from ``features`` where it is known."""
 
 
 def load(
     spec: BaseSpec,
-    formulation: Formulation,
-    n_labels: int,
+    wanted: Wanted,
     unquantized_blocks: Callable[[int], range] = lambda n: range(0),
 ) -> Base:
-    """The base as the model class that the formulation needs, in evaluation mode, on the CPU or its GPU.
+    """The base as the model that is wanted, in evaluation mode, on the CPU or its GPU.
 
     Only linear layers inside transformer blocks are quantized: heads, embeddings and poolers never are, nor the
     blocks whose indices ``unquantized_blocks(n_blocks)`` gives.
@@ -73,17 +73,17 @@ def load(
     kept: tuple[int, ...] = ()
     if spec.quantization != "none":
         with _reading(folder):
-            skeleton = _skeleton(_auto_class(formulation, info), _config(folder, formulation, n_labels))
+            skeleton = _skeleton(_auto_class(wanted), _config(folder, wanted))
             kept = tuple(unquantized_blocks(len(blocks(skeleton)[1])))
-    asked = (folder, spec.quantization, formulation, n_labels, kept)
-    wanted = (*asked, weights_of(spec.name).fingerprint)
-    if wanted not in _KEPT:
+    asked = (folder, spec.quantization, wanted, kept)
+    key = (*asked, weights_of(spec.name).fingerprint)
+    if key not in _KEPT:
         _KEPT.clear()
         base = _read(info, *asked)
         if not _keeps_bases:
             return base
-        _KEPT[wanted] = base
-    return deepcopy(_KEPT[wanted])
+        _KEPT[key] = base
+    return deepcopy(_KEPT[key])
 
 
 _KEPT: dict[Any, Base] = {}
@@ -100,15 +100,14 @@ def _read(
     info: BaseInfo,
     folder: Path,
     quantization: Quantization,
-    formulation: Formulation,
-    n_labels: int,
+    wanted: Wanted,
     unquantized: tuple[int, ...],
 ) -> Base:
-    auto_class = _auto_class(formulation, info)
+    auto_class, has_head = _auto_class(wanted), wanted.n_outputs is not None
     device = PartialState().device
     with _reading(folder), torch.random.fork_rng():
         torch.manual_seed(0)  # what the checkpoint lacks is the same in every process
-        config = _config(folder, formulation, n_labels)
+        config = _config(folder, wanted)
         options: dict[str, Any] = {}
         if quantization != "none":
             skeleton = _skeleton(auto_class, config)
@@ -120,7 +119,7 @@ def _read(
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
-            ignore_mismatched_sizes=formulation in HEADS,  # a checkpoint's own head for other labels
+            ignore_mismatched_sizes=has_head,  # a checkpoint's own head for other labels
             output_loading_info=True,
             trust_remote_code=False,  # else a base with code of its own asks on standard input whether to run it
             **options,
@@ -134,10 +133,10 @@ def _read(
         model.to(device)
     model.config.pad_token_id = tokenizer.pad_token_id
     new = [*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])]
-    if lost := lost_parameters(model, new, has_head=formulation in HEADS):
+    if lost := lost_parameters(model, new, has_head=has_head):
         listed = f"{', '.join(lost[:3])} ({len(lost)} in all)"
-        raise SourceError(f"base {str(folder)!r}: its weights lack what {formulation} needs: {listed}")
-    heads = find_heads(model, info.class_name, new) if formulation in HEADS else ()
+        raise SourceError(f"base {str(folder)!r}: its weights lack what {wanted.auto_class} needs: {listed}")
+    heads = find_heads(model, info.class_name, new) if has_head else ()
     return Base(model.eval(), tokenizer, info, heads)
 
 
@@ -156,27 +155,19 @@ def _reading(folder: Path) -> Iterator[None]:
         raise SourceError(f"base {str(folder)!r}: can't read it: {reason}") from None
 
 
-def _config(folder: Path, formulation: Formulation, n_labels: int) -> Any:
+def _config(folder: Path, wanted: Wanted) -> Any:
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if "/" in str(config._attn_implementation):
         raise SourceError(f"base {str(folder)!r}: it asks for code from the hub: {config._attn_implementation}")
     if getattr(config, "quantization_config", None):
         raise SourceError(f"base {str(folder)!r}: its weights are quantized already; take a checkpoint that is not")
-    if formulation in HEADS:
-        config.num_labels = n_labels
+    if wanted.n_outputs is not None:
+        config.num_labels = wanted.n_outputs
     return config
 
 
-def _auto_class(formulation: Formulation, info: BaseInfo) -> Any:
-    language_model = AutoModelForSeq2SeqLM if info.kind == "encoder_decoder" else AutoModelForCausalLM
-    return {
-        "head": AutoModelForSequenceClassification,
-        "token_head": AutoModelForTokenClassification,
-        "likelihood": language_model,
-        "generation": language_model,
-        "similarity": AutoModel,
-        "mask": AutoModelForMaskedLM,
-    }[formulation]
+def _auto_class(wanted: Wanted) -> Any:
+    return getattr(transformers, wanted.auto_class)
 
 
 def _skeleton(auto_class: Any, config: Any) -> Any:

@@ -11,7 +11,6 @@ from harness.core.errors import SpecError, nearest
 from harness.core.toml import read_value
 
 Quantization = Literal["none", "8bit", "4bit"]
-Formulation = Literal["head", "token_head", "likelihood", "generation", "similarity", "mask"]
 
 
 class Section(BaseModel):
@@ -122,7 +121,7 @@ class RunSpec(Section):
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     prompt: PromptSpec = Field(default_factory=PromptSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
-    formulation: Formulation | None = Field(None, description="How the base answers; default: by base and task kind.")
+    formulation: str | None = Field(None, description="How the base answers; default: by base and task kind.")
     probes: tuple[ProbeSpec, ...] = Field((), description="What is measured beside the standard quantities.")
     seed: int = Field(0, ge=0, description="The one number that init, data order and sampling derive from.")
 

@@ -1,1 +1,1 @@
-"""Evaluation: how a base answers a task, and how the answers are judged."""
+"""Formulations, one a file: how a base answers a task. The modules with an underscore do their work."""

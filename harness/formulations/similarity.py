@@ -1,164 +1,39 @@
-"""Answers of encoders without a head: how alike two texts are, the nearest label or choice, a word at a mask."""
+"""How alike texts are."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import mse_loss, normalize
-
-from harness.bases.context import of_tokens
-from harness.core.errors import SpecError
-from harness.formulations.formulation import Answer, Batch, Row
-from harness.formulations.head import Head
-from harness.formulations.prompts import Prompts
-from harness.task import Example, Target
+from harness.core.info import BaseInfo, BaseKind, TaskInfo, TaskKind
+from harness.formulation import BoundFormulation, Formulation
+from harness.task import Task
 
 
-@dataclass
-class Similarity(Head):
-    """Cosine of texts embedded as sentence-transformers does it: the mean of their tokens.
+class Similarity(Formulation):
+    """The cosine of embedded texts: of a pair, or of a text and each label's description or choice."""
 
-    The two texts of a pair are compared with each other where likeness is asked for (regression, or a task that gives
-    the ``likeness`` of its labels), and only that is trained. Otherwise a text is compared with each label's
-    description (classification) or each choice (multiple_choice).
+    source: ClassVar[str] = "Reimers and Gurevych 2019, section 3, https://arxiv.org/abs/1908.10084"
+    kinds: ClassVar[frozenset[TaskKind]] = frozenset({"classification", "multiple_choice", "regression"})
+    model_classes: ClassVar[Mapping[BaseKind, str]] = {
+        "encoder": "AutoModel",
+        "decoder": "AutoModel",
+        "encoder_decoder": "AutoModel",
+    }
 
-    Source:
-        Reimers and Gurevych 2019, section 3, https://arxiv.org/abs/1908.10084
-    """
+    def rank(self, base: BaseInfo, task: Task, trains: bool) -> int:
+        """Of an encoder that is not trained, unless a number is asked of a single text."""
+        is_of_one_text = task.kind == "regression" and len(task.text) < 2
+        return 2 if base.kind == "encoder" and not trains and not is_of_one_text else 0
 
-    _labels: Tensor | None = field(default=None, init=False)
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """Trained it is for likeness alone, untrained for sentence encoders alone."""
+        if task.is_trained and not task.asks_likeness:
+            return "similarity trains nothing but the likeness of two texts, which this task doesn't ask for"
+        if not task.is_trained and not base.is_sentence_embedding:
+            return "similarity compares embeddings of sentences, and this checkpoint was not trained to embed them"
+        return super().skip(base, task)
 
-    def __post_init__(self) -> None:
-        """A number can only be the likeness of two texts."""
-        if self.task.kind == "regression" and len(self.task.text) < 2:
-            raise SpecError(f"formulation similarity needs two texts to compare; {self.task.name} has one")
+    def bound(self, task: Task) -> type[BoundFormulation]:
+        """The texts that are compared."""
+        from harness.formulations._similarity import BoundSimilarity
 
-    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
-        """The squared error of the cosine; sentence-transformers calls it CosineSimilarityLoss."""
-        likeness = [self._likeness(row.example.target) for row in batch.rows]
-        cosines = self._cosines(model, batch)
-        wanted = torch.tensor(likeness, dtype=torch.float32, device=cosines.device)
-        return mse_loss(cosines, wanted, reduction="none")
-
-    def _likeness(self, target: Target) -> float:
-        """What the cosine should be, 0 to 1."""
-        assert isinstance(target, int | float)
-        if self.task.likeness:
-            return self.task.likeness[int(target)]
-        low, high = self.task.value_range
-        return (float(target) - low) / (high - low)
-
-    def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:
-        """Embed the label descriptions once."""
-        if self.task.kind == "classification" and not self.task.asks_likeness:
-            ids = self.tokenizer(list(self.task.descriptions))["input_ids"]
-            rows = [Row(Example(str(n), {}, 0), (sequence,)) for n, sequence in enumerate(ids)]
-            self._labels = self._embed(model, self.collate(rows, next(model.parameters()).device))
-
-    def encode(self, examples: Sequence[Example]) -> list[Row]:
-        """Rows of the text, or of the texts that are compared: a pair, or a question and its choices."""
-        if self.task.kind == "classification" and not self.task.asks_likeness:
-            return super().encode(examples)
-        rows = []
-        for example in examples:
-            ids, _, long = self._tokenize([*(example.fields[column] for column in self.task.text), *example.choices])
-            self.n_truncated += bool(long)
-            rows.append(Row(example, tuple(ids)))
-        return rows
-
-    def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
-        """The nearest label or choice with the cosines as scores.
-
-        Of a pair the label whose likeness is nearest to the cosine, with the distances below 0 as scores; or the cosine
-        stretched from 0..1 to the task's range.
-        """
-        if self.task.asks_likeness:
-            return [self._of_pair(cosine) for cosine in self._cosines(model, batch).tolist()]
-        vectors = self._embed(model, batch)
-        if self._labels is not None:
-            return [_nearest(row) for row in (vectors @ self._labels.T).tolist()]
-        parts = vectors.split([len(row.sequences) for row in batch.rows])
-        return [_nearest((part[1:] @ part[0]).tolist()) for part in parts]
-
-    def _of_pair(self, cosine: float) -> Answer:
-        if self.task.likeness:
-            return _nearest([-abs(cosine - likeness) for likeness in self.task.likeness])
-        low, high = self.task.value_range
-        return Answer(low + cosine * (high - low))
-
-    def _cosines(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Of each row's two texts: float32, shape (B,)."""
-        vectors = self._embed(model, batch)  # (2B, D)
-        return (vectors[::2] * vectors[1::2]).sum(-1)
-
-    def _embed(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Unit vectors, float32, shape (B, D)."""
-        hidden = of_tokens(model(**batch.inputs).last_hidden_state, batch.inputs["input_ids"].shape[1]).float()
-        mask = batch.inputs["attention_mask"].unsqueeze(-1).float()
-        return normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
-
-
-def _nearest(scores: Sequence[float]) -> Answer:
-    return Answer(max(range(len(scores)), key=scores.__getitem__), tuple(scores))
-
-
-@dataclass
-class Mask(Head):
-    """The label whose verbalizer is likeliest at a mask after the prompt.
-
-    Source:
-        Schick and Schütze 2021, section 3, https://arxiv.org/abs/2001.07676
-    """
-
-    prompts: Prompts = field(init=False)
-    _words: list[int] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        """The first token of each verbalizer; they must differ and be known."""
-        self.prompts = Prompts(self.task, self.spec.prompt, self.tokenizer)
-        words = [self._first_token(word.strip()) for word in self.task.verbalizers]
-        if len(set(words)) < len(words):
-            raise SpecError(f"verbalizers of {self.task.name} share a first token in this base's vocabulary")
-        if self.tokenizer.unk_token_id in words:
-            unknown = self.task.verbalizers[words.index(self.tokenizer.unk_token_id)]
-            raise SpecError(f"verbalizer {unknown.strip()!r} of {self.task.name} is no word of this base's vocabulary")
-        self._words = words
-
-    def _first_token(self, word: str) -> int:
-        """The token that stands in the mask's place where the word does, with its blank if the mask takes that too."""
-        masked, written, alone = (
-            self.tokenizer(text, add_special_tokens=False)["input_ids"]
-            for text in (f"a {self.tokenizer.mask_token}", f"a {word}", word)
-        )
-        place = masked.index(self.tokenizer.mask_token_id)
-        return int(written[place] if written[:place] == masked[:place] and len(written) > place else alone[0])
-
-    def encode(self, examples: Sequence[Example]) -> list[Row]:
-        """Prompt and mask; a prompt that is too long loses its beginning, never the mask."""
-        rows = []
-        for example in examples:
-            ids = self.tokenizer(f"{self.prompts.prompt(example)} {self.tokenizer.mask_token}.", verbose=False)[
-                "input_ids"
-            ]
-            if len(ids) > self.max_length:
-                self.n_truncated += 1
-                ids = ids[:1] + ids[-(self.max_length - 1) :]
-            rows.append(Row(example, (ids,)))
-        return rows
-
-    def losses(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Nothing is trained in this formulation."""
-        raise SpecError("formulation mask trains nothing; use method zero_shot")
-
-    def answer(self, model: nn.Module, batch: Batch) -> list[Answer]:
-        """The label of the likeliest word; scores are log-probabilities in nats.
-
-        The mask is the last one: a text may have some of its own.
-        """
-        logits = of_tokens(model(**batch.inputs).logits, batch.inputs["input_ids"].shape[1])  # (B, T, V)
-        ends = [row.sequences[0][::-1].index(self.tokenizer.mask_token_id) for row in batch.rows]
-        columns = [row.length - 1 - end for row, end in zip(batch.rows, ends, strict=True)]
-        at_mask = logits[range(len(columns)), columns]
-        scores = torch.log_softmax(at_mask.float(), dim=-1)[:, self._words]
-        return [Answer(max(range(len(row)), key=row.__getitem__), tuple(row)) for row in scores.tolist()]
+        return BoundSimilarity

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import SpecError, unknown
+from harness.formulation import FORMULATIONS
 from harness.method import BaseInfo, Context, LinearShape, Method
 from harness.storage.checkpoint import check_fits, read_tensors
 
@@ -19,6 +20,14 @@ _PEFT_HEADS = ("classifier", "score")
 """Heads that peft trains by itself; naming a part of one as well would wrap it twice."""
 _NO_EMBEDDINGS = {"save_embedding_layers": False}
 """Else peft asks the hub whether the vocabulary has grown."""
+_TASK_TYPES = {
+    "AutoModelForSequenceClassification": "SEQ_CLS",
+    "AutoModelForTokenClassification": "TOKEN_CLS",
+    "AutoModelForQuestionAnswering": "QUESTION_ANS",
+    "AutoModelForCausalLM": "CAUSAL_LM",
+    "AutoModelForSeq2SeqLM": "SEQ_2_SEQ_LM",
+}
+"""peft's task type of transformers' auto classes; of all others it is FEATURE_EXTRACTION."""
 
 
 class PeftMethod(Method):
@@ -67,16 +76,11 @@ class PeftMethod(Method):
 
 
 def task_type(context: Context) -> "TaskType":
-    """peft's name for how the base answers; it selects the wrapper's forward."""
+    """peft's name for the class that the formulation loads; it selects the wrapper's forward."""
     from peft import TaskType
 
-    by_formulation = {"head": TaskType.SEQ_CLS, "token_head": TaskType.TOKEN_CLS}
-    by_kind = {
-        "encoder": TaskType.FEATURE_EXTRACTION,
-        "decoder": TaskType.CAUSAL_LM,
-        "encoder_decoder": TaskType.SEQ_2_SEQ_LM,
-    }
-    return by_formulation.get(context.task.formulation) or by_kind[context.base.kind]
+    auto_class = FORMULATIONS.find(context.task.formulation).model_classes[context.base.kind]
+    return TaskType(_TASK_TYPES.get(auto_class, "FEATURE_EXTRACTION"))
 
 
 def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:

@@ -7,12 +7,10 @@ import torch
 from torch import nn
 
 from harness.bases.heads import reset_heads
-from harness.bases.load import Base, load
+from harness.bases.load import Base, Wanted, load
 from harness.core.errors import Unsupported
 from harness.core.seeds import derive
-from harness.core.spec import RunSpec
-from harness.formulations.choose import make_formulation
-from harness.formulations.formulation import Formulation
+from harness.formulation import BoundFormulation, Formulation
 from harness.method import Context
 from harness.runs.resolve import Resolved
 from harness.speed.dropout import use_bulk_dropout
@@ -30,13 +28,15 @@ class Adapted:
 
     model: nn.Module
     base: Base
-    formulation: Formulation
+    formulation: BoundFormulation
     added: frozenset[str]
 
 
 def load_base(run: Resolved) -> Base:
     """The run's base with its heads drawn from the seed, the same for every method."""
-    base = load(run.spec.base, run.asked.formulation, run.asked.n_labels, run.method.unquantized_blocks)
+    n_outputs = run.formulation.n_outputs(run.task) if run.formulation.has_head else None
+    wanted = Wanted(run.formulation.model_classes[run.base.kind], n_outputs)
+    base = load(run.spec.base, wanted, run.method.unquantized_blocks)
     reset_heads(base.model, base.head_names, derive(run.spec.seed, "head"))
     return base
 
@@ -44,9 +44,8 @@ def load_base(run: Resolved) -> Base:
 def adapt(run: Resolved, base: Base, total_steps: int) -> Adapted:
     """Apply the method to a base just loaded; what it draws at random depends on the seed alone."""
     spec, method = run.spec, run.method
-    base.n_virtual_tokens = method.virtual_tokens()
-    formulation = make_formulation(spec, run.task, base, method.scoring())
-    _speed_up(base.model, spec)
+    bound = run.formulation.bound(run.task)(run.task, base, spec, method.scoring(), method.virtual_tokens())
+    _speed_up(base.model, run.formulation)
     own = {id(parameter) for parameter in base.model.parameters()}
     seed = derive(spec.seed, "init")
     torch.manual_seed(seed)
@@ -55,8 +54,8 @@ def adapt(run: Resolved, base: Base, total_steps: int) -> Adapted:
     if spec.training.gradient_checkpointing and method.trains:
         _checkpoint(model)
     if spec.training.cache_trunk and method.trains:
-        base.n_cached_blocks = cache_trunk(model, base)
-    return Adapted(model, base, formulation, added)
+        cache_trunk(model, base)
+    return Adapted(model, base, bound, added)
 
 
 def _checkpoint(model: Any) -> None:
@@ -66,8 +65,8 @@ def _checkpoint(model: Any) -> None:
         raise Unsupported(f"no gradient checkpointing: {error}") from None
 
 
-def _speed_up(model: nn.Module, spec: RunSpec) -> None:
+def _speed_up(model: nn.Module, formulation: Formulation) -> None:
     """The same computation in less time, whatever the method."""
     use_bulk_dropout(model)
-    if spec.formulation == "head":
+    if formulation.reads_pooled:
         keep_first_token(model)

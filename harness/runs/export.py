@@ -13,10 +13,10 @@ from harness.bases.weights import weights_of
 from harness.core.errors import SourceError, SpecError
 from harness.data.examples import fields_of
 from harness.data.tasks import find_task, is_own
-from harness.formulations.predict import predict
 from harness.method import make_method
 from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.plain import speak_the_task
+from harness.runs.predict import predict
 from harness.runs.resolve import resolve
 from harness.storage.checkpoint import hash_folder
 from harness.storage.record import Record

@@ -6,7 +6,7 @@ from itertools import islice
 from torch import nn
 
 from harness import data
-from harness.formulations.formulation import Row
+from harness.formulation import Row
 from harness.measure.hardware import autocast
 from harness.measure.memory import PhaseMemory, memory_kind
 from harness.runs.adapted import Adapted, adapt, load_base

@@ -49,7 +49,7 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
 def _versions(resolved: Resolved) -> dict[str, int]:
     spec = resolved.spec
     versions = {name: type(getattr(spec, name)).version for name in ("base", "training", "prompt", "evaluation")}
-    versions |= {"task": resolved.task.version, "method": resolved.method.version}
+    versions |= {name: getattr(resolved, name).version for name in ("task", "method", "formulation")}
     return {name: version for name, version in versions.items() if version != 1}
 
 

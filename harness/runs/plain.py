@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.bases.load import HEADS
 from harness.core.errors import SpecError
 from harness.runs.adapted import Adapted
 
@@ -20,7 +19,7 @@ def speak_the_task(merged: Any, adapted: Adapted) -> None:
         SpecError: the last layer of a regression has no bias, which could hold the range's lower end.
     """
     task, config = adapted.formulation.task, merged.config
-    if adapted.formulation.spec.formulation not in HEADS or task.kind == "multiple_choice":
+    if not adapted.base.head_names or task.kind == "multiple_choice":
         return
     names = task.labels or (task.target,)
     config.id2label = dict(enumerate(names))

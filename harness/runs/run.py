@@ -21,16 +21,16 @@ from harness.core.errors import HarnessError, NoResult, Unsupported
 from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
-from harness.formulations.formulation import Formulation, Row
-from harness.formulations.predict import Judged, predict
-from harness.formulations.soundness import check_asked
+from harness.formulation import BoundFormulation, Row
 from harness.measure.environment import environment
 from harness.measure.memory import PhaseMemory, memory_kind
 from harness.measure.parameters import measure_params
 from harness.runs import identity
 from harness.runs.adapted import adapt, load_base
+from harness.runs.predict import Judged, predict
 from harness.runs.progress import RunProgress, run_progress
 from harness.runs.resolve import Resolved, resolve
+from harness.runs.soundness import check_asked
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
 from harness.storage.predictions import PREDICTIONS, write_predictions
@@ -190,7 +190,7 @@ class _Attempt:
         self.params = params.model_copy(update=hashes)
         self._evaluate(model, formulation, held_out | elsewhere)
 
-    def _encode(self, formulation: Formulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
+    def _encode(self, formulation: BoundFormulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
         """The rows of each split to be answered, checked before anything is trained."""
         rows = {split: formulation.encode(examples) for split, examples in asked.items()}
         for split, examples in asked.items():
@@ -215,7 +215,12 @@ class _Attempt:
         return {other.name: other.examples for other in found}
 
     def _train(
-        self, model: nn.Module, formulation: Formulation, train: list[Row], held_out: dict[str, list[Row]], n_steps: int
+        self,
+        model: nn.Module,
+        formulation: BoundFormulation,
+        train: list[Row],
+        held_out: dict[str, list[Row]],
+        n_steps: int,
     ) -> None:
         """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
         torch.manual_seed(derive(self.run.spec.seed, "dropout"))
@@ -246,7 +251,7 @@ class _Attempt:
             self.metrics_last = self._metrics(self._judge_all(model, formulation, held_out))
             restore(model, self.fitted.best)
 
-    def _evaluate(self, model: nn.Module, formulation: Formulation, held_out: dict[str, list[Row]]) -> None:
+    def _evaluate(self, model: nn.Module, formulation: BoundFormulation, held_out: dict[str, list[Row]]) -> None:
         self.progress.phase("evaluate")
         judged = self._judge_all(model, formulation, held_out)
         self.metrics = self._metrics(judged)
@@ -254,13 +259,15 @@ class _Attempt:
         self.metrics_last = self.metrics_last or self.metrics
         write_predictions({part.split: part.stored(self.run.task) for part in judged}, self.folder / PREDICTIONS)
 
-    def _judge_all(self, model: nn.Module, formulation: Formulation, held_out: dict[str, list[Row]]) -> list[Judged]:
+    def _judge_all(
+        self, model: nn.Module, formulation: BoundFormulation, held_out: dict[str, list[Row]]
+    ) -> list[Judged]:
         return [self._judge(model, formulation, split, rows) for split, rows in held_out.items()]
 
     def _metrics(self, judged: list[Judged]) -> dict[str, float]:
         return {key: value for part in judged for key, value in part.metrics(self.run.task).items()}
 
-    def _judge(self, model: nn.Module, formulation: Formulation, split: str, rows: list[Row]) -> Judged:
+    def _judge(self, model: nn.Module, formulation: BoundFormulation, split: str, rows: list[Row]) -> Judged:
         self.eval_tokens += sum(row.n_tokens for row in rows)
         with self._timed("eval"), self.memory.phase("eval"):
             return Judged(split, rows, predict(model, formulation, rows)).relabelled(self.run.task.label_map.get(split))

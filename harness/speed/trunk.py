@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,16 @@ def cache_trunk(model: nn.Module, base: Base) -> int:
     n_blocks = n_frozen_blocks(model, base.head_names)
     if n_blocks:
         _Trunk(model, base, n_blocks)
+        _CACHED.add(model)
     return n_blocks
+
+
+_CACHED: WeakSet[nn.Module] = WeakSet()
+
+
+def reads_cache(model: nn.Module) -> bool:
+    """Whether the model reads frozen blocks from a cache."""
+    return model in _CACHED
 
 
 def n_frozen_blocks(model: nn.Module, head_names: Sequence[str]) -> int:

@@ -12,7 +12,6 @@ from harness.core.errors import HarnessError, SpecError, nearest
 from harness.core.spec import (
     BaseSpec,
     EvaluationSpec,
-    Formulation,
     MethodSpec,
     PromptSpec,
     Quantization,
@@ -62,7 +61,7 @@ class Suite(Section):
         description="Smallest difference of the primary metric worth claiming: a number, or by task with a `default`.",
     )
     search: SearchSpec | None = Field(None, description="Tunes every cell with this budget; default: no tuning.")
-    formulation: Formulation | None = Field(None, description="How the bases answer; default: by base and task kind.")
+    formulation: str | None = Field(None, description="How the bases answer; default: by base and task kind.")
     base: dict[str, Any] = Field({}, description="Shared fields of the base section.")
     task: dict[str, Any] = Field({}, description="Shared fields of the task section.")
     training: dict[str, Any] = Field({}, description="Shared fields of the training section.")

@@ -105,12 +105,22 @@ def _saved(kind: BaseKind) -> Path:
 
 def base_info(kind: BaseKind, quantization: Quantization = "none") -> BaseInfo:
     """What the harness would say of the model."""
-    return BaseInfo(kind, quantization, "tiny", BLOCKS, HIDDEN, has_mask_head=False, is_sentence_embedding=False)
+    return BaseInfo(
+        kind,
+        quantization,
+        "tiny",
+        BLOCKS,
+        HIDDEN,
+        has_mask_head=False,
+        is_sentence_embedding=False,
+        has_biases=kind == "encoder",
+    )
 
 
 def task_info(kind: BaseKind) -> TaskInfo:
     """A classification task, answered the usual way."""
-    return TaskInfo("classification", "head" if kind == "encoder" else "likelihood", LABELS)
+    is_encoder = kind == "encoder"
+    return TaskInfo("classification", "head" if is_encoder else "likelihood", LABELS, has_head=is_encoder)
 
 
 def context(kind: BaseKind, quantization: Quantization = "none", total_steps: int = 10) -> Context:

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
 from harness.core.spec import TrainingSpec
-from harness.formulations.formulation import Formulation, Row
+from harness.formulation import BoundFormulation, Row
 from harness.measure.hardware import autocast
 from harness.method import Method
 from harness.metric import make_metric
@@ -46,7 +46,7 @@ class Fitted:
 def fit(
     model: nn.Module,
     method: Method,
-    formulation: Formulation,
+    formulation: BoundFormulation,
     rows: Sequence[Row],
     n_steps: int,
     validate: Validate,
@@ -114,7 +114,7 @@ class _Backward:
 
     model: nn.Module
     method: Method
-    formulation: Formulation
+    formulation: BoundFormulation
     accelerator: Accelerator
 
     def __call__(self, taken: list[Row], counts: Fitted) -> tuple[float, float | None]:

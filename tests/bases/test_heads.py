@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bases.heads import is_of_head
-from harness.bases.load import load
+from harness.bases.load import Wanted, load
 from harness.core.errors import SourceError, Unsupported
 from harness.core.spec import BaseSpec, parse_spec
 from harness.measure.parameters import measure_params
@@ -109,10 +109,10 @@ def test_weights_that_are_missing_are_no_head(tmp_path: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     headless = {key: value for key, value in tensors.items() if key != "lm_head.weight"}
     save_file(headless, folder / "model.safetensors", {"format": "pt"})
-    assert load(BaseSpec(name=str(folder)), "head", 2).head_names == ("score",)
-    with pytest.raises(SourceError, match="its weights lack what likelihood needs: lm_head"):
-        load(BaseSpec(name=str(folder)), "likelihood", 2)
+    assert load(BaseSpec(name=str(folder)), Wanted("AutoModelForSequenceClassification", 2)).head_names == ("score",)
+    with pytest.raises(SourceError, match="its weights lack what AutoModelForCausalLM needs: lm_head"):
+        load(BaseSpec(name=str(folder)), Wanted("AutoModelForCausalLM"))
     torso = {key: value for key, value in headless.items() if ".layers.1." not in key}
     save_file(torso, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(SourceError, match=r"model\.layers\.1\..* in all"):
-        load(BaseSpec(name=str(folder)), "head", 2)
+        load(BaseSpec(name=str(folder)), Wanted("AutoModelForSequenceClassification", 2))

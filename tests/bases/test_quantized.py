@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from harness.bases.anatomy import is_linear, stacks
-from harness.bases.load import load
+from harness.bases.load import Wanted, load
 from harness.core.errors import SourceError, Unsupported
 from harness.core.spec import BaseSpec, Quantization
 from harness.method import Context, TaskInfo
@@ -31,7 +31,7 @@ def quantized(model: nn.Module) -> set[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_all_linear_layers_below_what_is_trained(name: str, quantization: Quantization, saved: Saved) -> None:
     method, spec = LastLayers(n_layers=1), BaseSpec(name=str(saved(name)), quantization=quantization)
-    base = load(spec, "head", 2, method.unquantized_blocks)
+    base = load(spec, Wanted("AutoModelForSequenceClassification", 2), method.unquantized_blocks)
     found = stacks(base.model)
     expected = {
         f"{stack}.{index}.{inner}"
@@ -44,16 +44,16 @@ def test_all_linear_layers_below_what_is_trained(name: str, quantization: Quanti
     assert expected
     assert quantized(base.model) == expected
     assert base.head_names
-    task = TaskInfo("classification", "head", 2)
+    task = TaskInfo("classification", "head", 2, has_head=True)
     method.apply(base.model, Context(base.info, task, base.head_names, total_steps=2, seed=0))
     assert all(p.is_floating_point() for p in base.model.parameters() if p.requires_grad)
 
 
 def test_shared_blocks_leave_nothing_to_quantize(saved: Saved) -> None:
     spec = BaseSpec(name=str(saved("albert")), quantization="4bit")
-    assert quantized(load(spec, "head", 2).model)
+    assert quantized(load(spec, Wanted("AutoModelForSequenceClassification", 2)).model)
     with pytest.raises(Unsupported, match="nothing is left to quantize"):
-        load(spec, "head", 2, LastLayers().unquantized_blocks)
+        load(spec, Wanted("AutoModelForSequenceClassification", 2), LastLayers().unquantized_blocks)
 
 
 def test_a_checkpoint_that_is_quantized_already_is_told(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_a_checkpoint_that_is_quantized_already_is_told(tmp_path: Path) -> None:
     config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(SourceError, match="quantized already"):
-        load(BaseSpec(name=str(folder)), "likelihood", 2)
+        load(BaseSpec(name=str(folder)), Wanted("AutoModelForCausalLM"))

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from harness.bases.info import base_info
-from harness.bases.load import load
+from harness.bases.load import Wanted, load
 from harness.core.errors import SourceError
 from harness.core.spec import BaseSpec
 
 Edit = Callable[..., Path]
+WITH_HEAD = Wanted("AutoModelForSequenceClassification", 2)
 
 
 @pytest.fixture
@@ -50,18 +51,21 @@ def test_code_in_a_folder_never_runs(
     door = io.StringIO("y\n" * 20)
     monkeypatch.setattr(sys, "stdin", door)
     if model_type == "bert":
-        assert load(BaseSpec(name=str(folder)), "head", 2).head_names
+        assert load(BaseSpec(name=str(folder)), WITH_HEAD).head_names
     else:
         reason = "code of its own" if asks == "config.json" else "of-my-own"
         with pytest.raises(SourceError, match=reason):
-            load(BaseSpec(name=str(folder)), "head", 2)
+            load(BaseSpec(name=str(folder)), WITH_HEAD)
     assert not ran.exists()
     assert door.tell() == 0, "nobody was asked"
 
 
 def test_a_kernel_from_the_hub_is_code_too(edited: Edit) -> None:
     with pytest.raises(SourceError, match="code from the hub: somebody/kernel"):
-        load(BaseSpec(name=str(edited(attn_implementation="somebody/kernel"))), "head", 2)
+        load(
+            BaseSpec(name=str(edited(attn_implementation="somebody/kernel"))),
+            WITH_HEAD,
+        )
 
 
 @pytest.mark.parametrize("text", ["[1]", "null", '"bert"', "{", "[" * 100_000])
@@ -78,7 +82,7 @@ def test_a_configuration_that_is_no_object(text: str, edited: Edit) -> None:
 def test_a_configuration_with_wrong_values(values: dict[str, Any], edited: Edit) -> None:
     folder = edited(**values)
     with pytest.raises(SourceError, match=r"base .*"):
-        load(BaseSpec(name=str(folder)), "head", 2)
+        load(BaseSpec(name=str(folder)), WITH_HEAD)
 
 
 def test_a_folder_without_a_configuration(edited: Edit) -> None:
@@ -99,7 +103,7 @@ def test_a_folder_without_a_tokenizer(edited: Edit) -> None:
     for file in folder.glob("token*"):
         file.unlink()
     with pytest.raises(SourceError, match="its tokenizer knows no words"):
-        load(BaseSpec(name=str(folder)), "head", 2)
+        load(BaseSpec(name=str(folder)), WITH_HEAD)
 
 
 def test_pickled_weights_are_not_opened(edited: Edit) -> None:
@@ -107,4 +111,4 @@ def test_pickled_weights_are_not_opened(edited: Edit) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
     with pytest.raises(SourceError, match=r"model\.safetensors"):
-        load(BaseSpec(name=str(folder)), "head", 2)
+        load(BaseSpec(name=str(folder)), WITH_HEAD)

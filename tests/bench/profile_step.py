@@ -21,7 +21,7 @@ from harness import data
 from harness.bases.anatomy import blocks, is_linear
 from harness.core.spec import RunSpec, parse_spec
 from harness.data.tasks import find_task
-from harness.formulations.formulation import Batch, Row
+from harness.formulation import Batch, Row
 from harness.runs.adapted import Adapted
 from harness.runs.resolve import resolve
 from harness.speed.allocator import keep_large_buffers

@@ -11,8 +11,8 @@ import torch
 from harness import data
 from harness.core.spec import parse_spec
 from harness.data.tasks import find_task
-from harness.formulations.likelihood import Likelihood
-from harness.formulations.predict import predict
+from harness.formulations._likelihood import BoundLikelihood
+from harness.runs.predict import predict
 from harness.runs.resolve import resolve
 from harness.speed.allocator import keep_large_buffers
 from harness.task import Example
@@ -43,7 +43,7 @@ def _case(task_name: str | None, n_shots: int, n_test: int, short: bool) -> dict
     spec = resolve(parse_spec(given)).spec
     adapted = ready(spec)
     task, base, formulation = find_task(spec.task.name), adapted.base, adapted.formulation
-    assert isinstance(formulation, Likelihood)
+    assert isinstance(formulation, BoundLikelihood)
     splits = data.load(task, spec.task, spec.seed)[0]
     tested = splits.test
     formulation.prepare(base.model, splits.train)
@@ -72,7 +72,7 @@ def _case(task_name: str | None, n_shots: int, n_test: int, short: bool) -> dict
     }
 
 
-def _lm_eval(formulation: Likelihood, tested: list[Example], batch_size: int) -> tuple[float, list[float]]:
+def _lm_eval(formulation: BoundLikelihood, tested: list[Example], batch_size: int) -> tuple[float, list[float]]:
     """Seconds and scores, example by example and choice by choice."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from harness.core.errors import SpecError
-from harness.formulations.formulation import Formulation
-from harness.formulations.predict import predict
+from harness.formulation import BoundFormulation
 from harness.method import METHODS
+from harness.runs.predict import predict
 from harness.runs.resolve import resolve
 from harness.runs.run import run
 from harness.storage.record import Record
@@ -40,7 +40,7 @@ def embedder(snapshots: dict[str, Path], tmp_path: Path) -> str:
     return str(tmp_path / "embedder")
 
 
-def formulation(make_spec: MakeSpec, method: str, task: str, base: str, name: str | None = None) -> Formulation:
+def formulation(make_spec: MakeSpec, method: str, task: str, base: str, name: str | None = None) -> BoundFormulation:
     return ready(
         make_spec(method, base={"name": base}, task={"name": task, "path": None}, formulation=name)
     ).formulation

@@ -10,9 +10,9 @@ from torch import nn
 
 from harness.core.spec import RunSpec
 from harness.data.tasks import find_task
-from harness.formulations.formulation import Answer
-from harness.formulations.generation import Generation
-from harness.formulations.predict import Judged, predict
+from harness.formulation import Answer
+from harness.formulations._generation import BoundGeneration
+from harness.runs.predict import Judged, predict
 from harness.runs.resolve import resolve
 from harness.task import Example
 from tests import real
@@ -23,11 +23,11 @@ from tests.ready import ready
 TEXTS = ["the film", "a very dull plot and one cast with a film", "great !", "is the cast good"]
 
 
-def generation(make_spec: MakeSpec, kind: str, **evaluation: int) -> Generation:
+def generation(make_spec: MakeSpec, kind: str, **evaluation: int) -> BoundGeneration:
     spec = make_spec("zero_shot", kind, evaluation={"max_new_tokens": 8, **evaluation})
     task = find_task("sst2").model_copy(update={"kind": "generation", "labels": (), "stop": ("!",)})
     made = ready(spec, task, "generation").formulation
-    assert isinstance(made, Generation)
+    assert isinstance(made, BoundGeneration)
     return made
 
 
@@ -54,11 +54,11 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: save_architecture(name, root / name) for name in ("bart", "t5", "gemma2", "gpt2")}
 
 
-def drawn(spec: RunSpec) -> tuple[nn.Module, Generation]:
+def drawn(spec: RunSpec) -> tuple[nn.Module, BoundGeneration]:
     """A model whose trained part is not as it starts, and how it generates."""
     task = find_task("sst2").model_copy(update={"kind": "generation", "labels": (), "stop": ("!",)})
     made = ready(spec, task, "generation", steps=4)
-    assert isinstance(made.formulation, Generation)
+    assert isinstance(made.formulation, BoundGeneration)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in made.model.parameters():
@@ -69,7 +69,7 @@ def drawn(spec: RunSpec) -> tuple[nn.Module, Generation]:
 
 
 @torch.no_grad()
-def greedy(model: nn.Module, formulation: Generation, prompt: list[int], n_tokens: int) -> list[int]:
+def greedy(model: nn.Module, formulation: BoundGeneration, prompt: list[int], n_tokens: int) -> list[int]:
     """The likeliest tokens, each from a whole forward pass over one sequence."""
     end, seq2seq = formulation.tokenizer.eos_token_id, formulation.base.info.kind == "encoder_decoder"
     config: Any = formulation.base.model.config
@@ -140,7 +140,7 @@ def test_a_real_base_gives_the_same_tokens_batched_and_alone(n_beams: int, make_
     base = {"name": real.base("smollm2-135m")}
     spec = make_spec("zero_shot", base=base, task={"name": "multi30k_en_de", "path": None})
     formulation = ready(spec.updated(evaluation={"max_new_tokens": 24, "n_beams": n_beams})).formulation
-    assert isinstance(formulation, Generation)
+    assert isinstance(formulation, BoundGeneration)
     model, device = formulation.base.model.eval(), torch.device("cpu")
     rows = formulation.encode([Example(str(n), {"en": text}, "") for n, text in enumerate(CAPTIONS)])
     with torch.no_grad():

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from harness.data.tasks import find_task
-from harness.formulations.likelihood import Likelihood
-from harness.formulations.predict import predict
+from harness.formulations._likelihood import BoundLikelihood
 from harness.method import Scoring
+from harness.runs.predict import predict
 from harness.task import Example
 from tests.conftest import MakeSpec
 from tests.ready import ready
@@ -17,10 +17,10 @@ from tests.ready import ready
 SENTENCES = ["the film is superb", "a dull plot", "one great cast with the film and a plot", "awful"]
 
 
-def likelihood(spec_maker: MakeSpec, kind: str = "decoder", verbalizers: tuple[str, ...] = ()) -> Likelihood:
+def likelihood(spec_maker: MakeSpec, kind: str = "decoder", verbalizers: tuple[str, ...] = ()) -> BoundLikelihood:
     task = find_task("sst2").model_copy(update={"verbalizers": verbalizers}) if verbalizers else None
     formulation = ready(spec_maker("zero_shot", kind), task).formulation
-    assert isinstance(formulation, Likelihood)
+    assert isinstance(formulation, BoundLikelihood)
     return formulation
 
 
@@ -114,7 +114,7 @@ def test_shots_are_balanced_seeded_and_from_train(make_spec: MakeSpec) -> None:
     assert prompt.endswith(f"Review: {SENTENCES[0]}\nSentiment:")
 
 
-def _check_against_lm_eval(formulation: Likelihood, tested: list[Example], tolerance: float) -> None:
+def _check_against_lm_eval(formulation: BoundLikelihood, tested: list[Example], tolerance: float) -> None:
     huggingface = pytest.importorskip("lm_eval.models.huggingface")
     from lm_eval.api.instance import Instance
 
@@ -137,7 +137,7 @@ def test_agrees_with_lm_evaluation_harness(make_spec: MakeSpec) -> None:
 def test_real_weights_agree_with_lm_evaluation_harness(make_spec: MakeSpec, tmp_path: Path) -> None:
     """fp32, the prompt and choices of the README; the figures over all of SST-2 are in the README."""
     formulation = ready(make_spec("zero_shot", base={"name": "smollm2-135m"})).formulation
-    assert isinstance(formulation, Likelihood)
+    assert isinstance(formulation, BoundLikelihood)
     texts = ["it 's a charming and often affecting journey .", "unflinchingly bleak and desperate", "a dull film"]
     tested = [Example(str(n), {"sentence": text}, 0) for n, text in enumerate(texts)]
     assert formulation.prompts.prompt(tested[2]) == "Review: a dull film\nSentiment:"

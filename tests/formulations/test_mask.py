@@ -9,8 +9,8 @@ from tokenizers import AddedToken
 
 from harness.core.errors import SpecError
 from harness.data.tasks import find_task
-from harness.formulations.predict import predict
-from harness.formulations.similarity import Mask
+from harness.formulations._mask import BoundMask
+from harness.runs.predict import predict
 from harness.task import Example, Task
 from tests.architectures import save_architecture
 from tests.conftest import MakeSpec
@@ -25,9 +25,9 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_architecture("bert", tmp_path_factory.mktemp("bert"))
 
 
-def mask(make_spec: MakeSpec, bert: Path, task: Task) -> Mask:
+def mask(make_spec: MakeSpec, bert: Path, task: Task) -> BoundMask:
     made = ready(make_spec("zero_shot", base={"name": str(bert)}), task).formulation
-    assert isinstance(made, Mask)
+    assert isinstance(made, BoundMask)
     return made
 
 

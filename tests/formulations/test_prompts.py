@@ -4,7 +4,7 @@ from tokenizers import processors
 
 from harness.core.spec import PromptSpec
 from harness.data.tasks import find_task
-from harness.formulations.prompts import Prompts
+from harness.formulations._prompts import Prompts
 from harness.task import Example
 from harness.testing.snapshots import WORDS, tokenizer
 

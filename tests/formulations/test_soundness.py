@@ -9,10 +9,10 @@ import torch
 
 from harness.core.errors import NoResult
 from harness.data.tasks import find_task
-from harness.formulations.formulation import Answer, Row
-from harness.formulations.predict import Judged, predict
-from harness.formulations.soundness import check_asked
+from harness.formulation import Answer, Row
+from harness.runs.predict import Judged, predict
 from harness.runs.run import run
+from harness.runs.soundness import check_asked
 from harness.task import Example
 from harness.testing.snapshots import BAD, GOOD, tokenizer
 from tests.conftest import MakeSpec, Register

@@ -6,9 +6,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from harness.data.tasks import find_task
-from harness.formulations.formulation import IGNORED
-from harness.formulations.predict import predict
-from harness.formulations.tagging import tags_to_text, text_to_tags
+from harness.formulation import IGNORED
+from harness.formulations._tagging import tags_to_text, text_to_tags
+from harness.runs.predict import predict
 from harness.task import Example
 from tests.conftest import MakeSpec
 from tests.ready import ready

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import Unsupported
-from harness.core.spec import Formulation
 from harness.data.tasks import find_task
-from harness.formulations.formulation import IGNORED
-from harness.formulations.predict import predict
+from harness.formulation import IGNORED
 from harness.runs.adapted import Adapted
+from harness.runs.predict import predict
 from harness.task import Example, Task
 from tests.conftest import MakeSpec, Register
 from tests.ready import ready
@@ -39,7 +38,7 @@ def prompted(request: pytest.FixtureRequest, register: Register) -> None:
     register("methods", "prompted", METHOD.format(config=request.param))
 
 
-def adapted(make_spec: MakeSpec, kind: str, task: Task, formulation: Formulation) -> Adapted:
+def adapted(make_spec: MakeSpec, kind: str, task: Task, formulation: str) -> Adapted:
     made = ready(make_spec("prompted", kind, evaluation={"max_new_tokens": 6}), task, formulation, steps=4)
     made.model.eval()
     return made

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from harness.core.errors import SpecError
-from harness.core.spec import Formulation
+from harness.formulation import FORMULATIONS
 from harness.method import BaseInfo, BaseKind, Method, Scoring, TaskInfo
 from harness.methods.adapters import Adapters
 from harness.methods.full import FullFineTuning
@@ -48,18 +48,22 @@ def test_last_layers_of_an_encoder_decoder_are_the_decoders() -> None:
 @pytest.mark.parametrize(
     ("base", "formulation", "reason"),
     [
-        (encoder(), "head", "a new head would answer at random"),
-        (encoder(mask_head=True), "token_head", "a new head would answer at random"),
         (encoder(), "mask", "no mask-filling head"),
         (encoder(mask_head=True), "mask", None),
         (encoder(), "similarity", "not trained to embed"),
         (encoder(embeds=True), "similarity", None),
     ],
 )
-def test_zero_shot_needs_a_base_that_can_answer(base: BaseInfo, formulation: Formulation, reason: str | None) -> None:
-    answer = ZeroShot().skip(base, TaskInfo("classification", formulation, 2))
+def test_untrained_answers_need_a_base_that_can(base: BaseInfo, formulation: str, reason: str | None) -> None:
+    answer = FORMULATIONS.make(formulation).skip(base, TaskInfo("classification", formulation, 2, is_trained=False))
     assert (answer is None) == (reason is None)
     assert (reason or "") in (answer or "")
+
+
+def test_zero_shot_trains_no_head() -> None:
+    asked = TaskInfo("classification", "head", 2, has_head=True, is_trained=False)
+    assert "a new head would answer at random" in (ZeroShot().skip(encoder(), asked) or "")
+    assert ZeroShot().skip(encoder(), TaskInfo("classification", "mask", 2, is_trained=False)) is None
 
 
 def test_zero_shot_hands_its_fields_to_the_evaluation() -> None:

@@ -15,9 +15,9 @@ import torch
 from pydantic import ValidationError
 from transformers import AutoModel
 
-from harness.bases.load import load
+from harness.bases.load import Wanted, load
 from harness.core.errors import HarnessError, SourceError, SpecError
-from harness.core.spec import BaseSpec, Formulation
+from harness.core.spec import BaseSpec
 from harness.method import METHODS
 from harness.runs.run import run
 from harness.storage.store import Store
@@ -58,16 +58,17 @@ def test_record_tells_all(make_spec: MakeSpec, tmp_path: Path) -> None:
 def test_a_pooler_that_was_never_trained_is_made_for_the_task(tmp_path: Path) -> None:
     folder = save_snapshot("encoder", tmp_path / "base")
 
-    def made(formulation: Formulation) -> tuple[str, ...]:
-        return load(BaseSpec(name=str(folder)), formulation, 2).head_names
+    def made(wanted: Wanted) -> tuple[str, ...]:
+        return load(BaseSpec(name=str(folder)), wanted).head_names
 
-    assert made("head") == ("bert.pooler.dense", "classifier")
-    assert made("similarity") == ()
+    with_head = Wanted("AutoModelForSequenceClassification", 2)
+    assert made(with_head) == ("bert.pooler.dense", "classifier")
+    assert made(Wanted("AutoModel")) == ()
     model = AutoModel.from_pretrained(folder)
     with torch.no_grad():
         model.pooler.dense.bias[0] = 1e-3
     model.save_pretrained(folder)
-    assert made("head") == ("classifier",)
+    assert made(with_head) == ("classifier",)
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "encoder_decoder"])

@@ -7,12 +7,12 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from harness.data.tasks import find_task
-from harness.formulations import likelihood
-from harness.formulations.formulation import by_size
-from harness.formulations.predict import predict
+from harness.formulations import _likelihood
 from harness.method import Scoring
+from harness.runs.predict import predict
 from harness.speed.token_tree import Read, Start, Tree, count_common, logits_of, takes_trees, tree
 from harness.task import Example
+from harness.training.batches import by_size
 from tests.conftest import MakeSpec
 from tests.ready import ready
 
@@ -87,7 +87,7 @@ def test_every_method_scores_the_same_with_trees(
     task = find_task("sst2").model_copy(update={"verbalizers": choices})
     adapted = ready(make_spec(name, "decoder"), task, steps=10)
     formulation = adapted.formulation
-    assert isinstance(formulation, likelihood.Likelihood)
+    assert isinstance(formulation, _likelihood.BoundLikelihood)
     formulation.scoring = Scoring(n_shots=2)
     formulation.prepare(adapted.model, [Example(str(n), {"sentence": f"film {n}"}, n % 2) for n in range(8)])
     used: list[bool] = []
@@ -96,13 +96,13 @@ def test_every_method_scores_the_same_with_trees(
         used.append(args[-1] is not None)
         return logits_of(*args)
 
-    monkeypatch.setattr(likelihood, "logits_of", noted)
+    monkeypatch.setattr(_likelihood, "logits_of", noted)
     texts = ["the film is superb", "a dull plot", "one great cast with the film and a plot", "awful"]
     rows = formulation.encode([Example(str(n), {"sentence": text}, n % 2) for n, text in enumerate(texts)])
     shared = predict(adapted.model, formulation, rows)
     # A prefix is past keys and values itself; the last layers read the frozen ones from their cache.
     assert set(used) == ({True} if name in ("zero_shot", "lora", "adapters") else set())
-    monkeypatch.setattr(likelihood, "takes_trees", lambda model: False)
+    monkeypatch.setattr(_likelihood, "takes_trees", lambda model: False)
     for one, other in zip(predict(adapted.model, formulation, rows), shared, strict=True):
         assert one.scores == pytest.approx(other.scores, abs=1e-4)
 

@@ -87,7 +87,7 @@ SMALL = {"tasks": ["sst2"], "methods": {"lora": {}}}
         ({"quantizations": [8]}, "quantizations.0 "),
         ({"training": [1]}, "training: "),
         ({"training": {"epochs": {"a": 1}}}, "training.epochs: "),
-        ({"formulation": ["head"]}, "formulation "),
+        ({"formulation": ["head"]}, "formulation: "),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

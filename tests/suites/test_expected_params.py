@@ -1,14 +1,18 @@
 """The formulas that `check` compares budgets with, against models that the methods were applied to."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from transformers import AutoModel
 
 from harness.bases.anatomy import blocks, linear_names
-from harness.bases.shapes import linear_shapes
+from harness.bases.shapes import has_biases, linear_shapes
 from harness.core.spec import MethodSpec
 from harness.method import BaseKind, make_method
 from harness.testing import tiny
+from tests.architectures import save_architecture
 
 KINDS: list[BaseKind] = ["encoder", "decoder"]
 SETTINGS = [
@@ -27,9 +31,25 @@ def test_shapes_are_those_of_the_linear_layers_of_a_block(kind: BaseKind) -> Non
     prefix, stack = blocks(model)
     shapes = linear_shapes(model.config.to_dict())
     assert [f"{prefix}.{block}.{shape.name}" for block in range(len(stack)) for shape in shapes] == linear_names(model)
-    for name, n_in, n_out in shapes:
-        layer = model.get_submodule(f"{prefix}.0.{name}")
-        assert (layer.in_features, layer.out_features) == (n_in, n_out)
+    for shape in shapes:
+        layer = model.get_submodule(f"{prefix}.0.{shape.name}")
+        assert (layer.in_features, layer.out_features) == (shape.inputs, shape.outputs)
+        assert (layer.bias is not None) == shape.has_bias
+
+
+@pytest.mark.parametrize("name", ["bert", "llama", "t5", "gpt2", "mpnet"])
+def test_biases_are_those_of_the_blocks(name: str, tmp_path: Path) -> None:
+    folder = save_architecture(name, tmp_path / name)
+    config = json.loads((folder / "config.json").read_text())
+    block = blocks(AutoModel.from_pretrained(folder))[1][0]
+    assert has_biases(config) == any(key.endswith("bias") for key, _ in block.named_parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_role_is_there_once(kind: BaseKind) -> None:
+    roles = [shape.role for shape in linear_shapes(tiny.load(kind).config.to_dict())]
+    assert len(set(roles)) == len(roles)
+    assert {"query", "key", "value", "output", "up", "down"} <= set(roles)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.spec import parse_spec
-from harness.formulations.formulation import Row
+from harness.formulation import Row
 from harness.task import Example
 from harness.training.batches import batches, epoch_batches, passes, planned_steps, step_rows
 

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from harness import data
 from harness.data.tasks import find_task
-from harness.formulations.formulation import IGNORED, Row
+from harness.formulation import IGNORED, Row
 from harness.method import make_method
 from harness.runs.run import run
 from harness.storage.checkpoint import trainable

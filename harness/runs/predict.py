@@ -9,20 +9,21 @@ import torch
 from torch import nn
 
 from harness.core.errors import NoResult
-from harness.formulations.formulation import Answer, Formulation, Row, by_size
-from harness.formulations.prompts import as_compared
-from harness.formulations.soundness import check_answers
+from harness.formulation import Answer, BoundFormulation, Row
+from harness.formulations._prompts import as_compared
 from harness.libraries.evaluate import judged
 from harness.measure.hardware import autocast
+from harness.runs.soundness import check_answers
 from harness.storage.predictions import Answers
 from harness.storage.record import Answered
 from harness.task import Task
+from harness.training.batches import by_size
 
 
 @torch.no_grad()
 def predict(
     model: nn.Module,
-    formulation: Formulation,
+    formulation: BoundFormulation,
     rows: Sequence[Row],
     advance: Callable[[int], None] = lambda n: None,
 ) -> list[Answer]:

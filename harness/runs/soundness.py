@@ -3,12 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from harness.bases.tokens import unknown_share
 from harness.core.errors import NoResult
-from harness.formulations.formulation import Answer, Row
+from harness.formulation import Answer, Row
 from harness.metric import make_metric
 from harness.task import Example, Task
 
@@ -46,13 +45,3 @@ def check_answers(rows: Sequence[Row], answers: Sequence[Answer]) -> None:
         values = [*answer.scores, *([answer.prediction] if isinstance(answer.prediction, float) else [])]
         if values and (any(map(math.isnan, values)) or math.isinf(max(values))):
             raise NoResult(f"the model's answer to example {row.example.id} is not a number: {values[:5]}")
-
-
-def check_numbers(values: Tensor) -> None:
-    """Whether logits that are read are numbers, where no score is kept of them.
-
-    Raises:
-        NoResult: one is not.
-    """
-    if values.isnan().any():
-        raise NoResult("the model's logits are not numbers")

@@ -12,7 +12,7 @@ from harness.core import template
 from harness.core.errors import SpecError
 from harness.core.seeds import derive
 from harness.core.spec import PromptSpec
-from harness.formulations.tagging import tags_to_text
+from harness.formulations._tagging import tags_to_text
 from harness.task import Example, Task
 
 CONTENT_FREE = ("N/A", "[MASK]", "")
