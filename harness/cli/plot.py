@@ -85,10 +85,18 @@ def _parameter(name: str, info: "FieldInfo", figure: "type[Figure]") -> inspect.
         settings |= one_of(option, literal)
     elif Path in (kind, *get_args(kind)):
         settings["parser"] = path
-    default = inspect.Parameter.empty if info.is_required() else info.default
     if get_origin(kind) is tuple:
-        kind, default = list[get_args(kind)[0]] | None, info.default or None  # type: ignore[misc]
+        kind = list[str if literal else get_args(kind)[0]]  # type: ignore[misc]
+    default = _default(info)
     names = [option] if kind is bool and default is False else []
     is_argument = name in figure.arguments
     given = typer.Argument(**settings) if is_argument else typer.Option(*names, **settings)
     return _keyword(name, Annotated[kind, given], default)
+
+
+def _default(info: "FieldInfo") -> Any:
+    """A field's default for typer, to whom an option without one is None."""
+    if info.is_required():
+        return inspect.Parameter.empty
+    default = info.get_default(call_default_factory=True)
+    return (list(default) or None) if isinstance(default, tuple) else default
