@@ -1,17 +1,19 @@
 """The method contract: one file in methods/ is one frozen class of hyperparameters with these few hooks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.core.errors import SpecError
-from harness.core.info import BaseInfo, BaseKind, LinearShape, TaskInfo
+from harness.core.info import BaseInfo, BaseKind, LinearShape, Need, TaskInfo
 from harness.core.plugins import Plugin, Registry
 from harness.core.space import Space
 from harness.core.spec import MethodSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.optim import Optimizer
 
 __all__ = ["METHODS", "BaseInfo", "BaseKind", "Context", "LinearShape", "Method", "Scoring", "TaskInfo", "make_method"]
 
@@ -23,7 +25,7 @@ class Context:
     ``head_names`` are the dotted names of the modules made for the task (an untrained pooler and a head that the
     checkpoint brings from another task among them), drawn from the seed; every method trains them.
     ``total_steps`` is the true number of optimizer steps. ``seed`` is already derived for the purpose "init", and torch
-    is seeded with it when ``apply`` is called.
+    is seeded with it when ``apply`` is called. ``fused`` allows kernels of the method's own.
     """
 
     base: BaseInfo
@@ -31,6 +33,7 @@ class Context:
     head_names: tuple[str, ...]
     total_steps: int
     seed: int
+    fused: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Method(Plugin):
     trains: ClassVar[bool] = True
     uncheckpointed: ClassVar[str | None] = None
     """Why activations can't be recomputed under this method, where they can't."""
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """What of the model it reads in training: a speed trick that would break it is off for the run."""
     learning_rate: ClassVar[float]
     """The published peak rate, which a run uses unless told otherwise."""
 
@@ -82,8 +87,23 @@ class Method(Plugin):
     def after_step(self, model: "nn.Module", step: int) -> None:
         """Called after backward and the optimizer step, before zero_grad; ``step`` counts from 1."""
 
-    def extra_loss(self, model: "nn.Module") -> "Tensor | None":
-        """A scalar added to the task loss and logged apart, or None."""
+    def groups(self, model: "nn.Module", rate: float) -> "list[dict[str, Any]]":
+        """What is trained, as the parameter groups of a torch optimizer; one without ``lr`` is trained at ``rate``."""
+        return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
+
+    def optimizer(
+        self, groups: "list[dict[str, Any]]", inner: "Callable[[list[dict[str, Any]]], Optimizer]"
+    ) -> "Optimizer":
+        """The optimizer of the groups; ``inner`` makes the usual one, AdamW."""
+        return inner(groups)
+
+    def extra_loss(self, model: "nn.Module", batch: "Any") -> "Tensor | None":
+        """A scalar added to the task loss and logged apart, or None; called after the batch's forward pass.
+
+        Args:
+            model: What ``apply`` returned.
+            batch: ``rows`` with their examples, and ``inputs``, what the model was called with.
+        """
         return None
 
     def space(self) -> Space:

@@ -1,10 +1,13 @@
 """The recipe contract: how a run is trained beside its method (augmentation, adversarial training, averaging, …)."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.core.info import BaseInfo, Need, TaskInfo
 from harness.core.plugins import Plugin, Registry
 from harness.core.space import Space
 from harness.core.spec import RecipeSpec
@@ -15,37 +18,67 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-Need = Literal["input_gradients", "weight_gradients_twice"]
-"""What a speed trick may break; a trick that would is off for the run, and the record says so."""
+__all__ = ["RECIPES", "BaseInfo", "Example", "Losses", "Need", "Recipe", "Space", "TaskInfo", "Training", "make_recipe"]
 
 
 @dataclass
 class Training:
-    """One run in training, as its recipes see it.
-
-    ``logged`` takes numbers to be logged apart from the task loss (mean over the steps between two validations).
-    """
+    """One run in training, as its recipes see it: ``step`` counts from 1 and is 0 before the first."""
 
     model: "nn.Module"
     n_steps: int
     seed: int
     step: int = 0
-    logged: dict[str, float] = field(default_factory=dict)
+    _logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def trained(self) -> "list[nn.Parameter]":
+        """The parameters that are trained."""
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def log(self, name: str, value: float) -> None:
+        """Put a number on the curve, apart from the task loss: its mean over what is logged between two validations.
+
+        Args:
+            name: The recipe's own name, a slash and what it is, such as ``fgm/loss``.
+            value: Of this batch or step.
+        """
+        self._logged[name].append(value)
+
+    def take_logged(self) -> dict[str, float]:
+        """The means of what was logged since the last call."""
+        means = {name: fmean(values) for name, values in self._logged.items()}
+        self._logged.clear()
+        return means
+
+    @contextmanager
+    def outputs(self) -> "Iterator[list[Any]]":
+        """What the model returns inside the block, one output for each forward pass; its ``logits`` have gradients."""
+        found: list[Any] = []
+        handle = self.model.register_forward_hook(lambda _module, _inputs, output: found.append(output))
+        try:
+            yield found
+        finally:
+            handle.remove()
 
 
 Losses = Callable[[Any], "Tensor"]
-"""The losses of a batch's examples, shape (B,), each the sum over what the formulation counts of it."""
+"""The losses of a batch by row, float32, shape (B,), each summed over what the formulation counts in the row.
+
+A batch has ``rows`` (each with its ``example``) and ``inputs``, the tensors that the model is called with.
+"""
 
 
 class Recipe(Plugin):
     """A way of training; the fields of a subclass are its settings with their published defaults.
 
-    Every hook does nothing unless it is overridden. Of several recipes the first is outermost:
-    a later one is ``inner`` to it. State belongs in private attributes that
-    ``begin`` sets: an instance may train again.
+    Every hook does nothing unless it is overridden. Of several recipes the first is outermost: a later one is ``inner``
+    to it. State belongs in private attributes that ``begin`` sets: an instance may train again. Import torch inside the
+    hooks, not in the module: recipes are listed without it.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
+    """What of the model it reads: a speed trick that would break it is off for the run, and the record says so."""
     passes: ClassVar[float] = 1.0
     """Forward and backward passes of a step, as a multiple of plain training's; part of the forecast."""
 
@@ -54,22 +87,29 @@ class Recipe(Plugin):
         return {}
 
     def begin(self, training: Training) -> None:
-        """Called once, before the first step."""
+        """Called once, before the first step; the model is what the method made of it."""
 
     def examples(self, train: Sequence[Example], epoch: int, random: "np.random.Generator") -> Sequence[Example]:
-        """The training examples of an epoch (from 1); as many as there are, or the steps of the run would change."""
+        """The training examples of an epoch (from 1), instead of those given; the same object where none changes.
+
+        Must be as many as there are, or the steps of the run would change. Labels stay unless changing them is the
+        recipe's very idea. What is judged is never passed through here.
+        """
         return train
 
     def losses(self, training: Training, batch: Any, inner: Losses) -> "Tensor":
-        """The losses of a batch, shape (B,); ``inner`` computes the task's, as often as it is called."""
+        """What is minimized for a batch by row, shape (B,); ``inner`` computes the task's, as often as it is called.
+
+        The curve shows what ``inner`` first gives as the task loss; log what is added.
+        """
         return inner(batch)
 
     def backward(self, training: Training, inner: Callable[[], float]) -> float:
-        """The gradients of one step; ``inner`` adds those of its batches to ``.grad`` and returns the loss."""
+        """The gradients of one step; ``inner`` adds those of its batches to ``.grad`` and returns the task loss."""
         return inner()
 
     def groups(self, training: Training, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The optimizer's parameter groups, as torch has them."""
+        """The optimizer's parameter groups, as torch has them; each has its ``lr``."""
         return groups
 
     def optimizer(
@@ -79,7 +119,7 @@ class Recipe(Plugin):
         return inner(groups)
 
     def after_step(self, training: Training) -> None:
-        """Called after the optimizer's step."""
+        """Called after the optimizer's step and the method's own."""
 
     @contextmanager
     def weights(self, training: Training) -> Iterator[None]:

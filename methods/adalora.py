@@ -1,7 +1,7 @@
 """AdaLoRA, low-rank adaptation with a rank budget shared out by importance."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -91,7 +91,7 @@ class AdaLoRA(PeftMethod):
         """Update the scores and prune where the schedule says so."""
         model.base_model.update_and_allocate(step)
 
-    def extra_loss(self, model: "PeftModel") -> "Tensor | None":
+    def extra_loss(self, model: "PeftModel", batch: Any) -> "Tensor | None":
         """Mean over the matrices P and Q of the Frobenius norm of P^T P - I or Q Q^T - I, weighted."""
         import torch
 

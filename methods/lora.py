@@ -62,10 +62,10 @@ class LoRA(PeftMethod):
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,
         )
-        if context.base.quantization == "none":
+        if context.fused and context.base.quantization == "none":
             from torch import nn
 
-            from harness.training.low_rank import LowRankLinear
+            from harness.methods._low_rank import LowRankLinear
 
             config._register_custom_module({nn.Linear: LowRankLinear})
         return config

@@ -13,7 +13,13 @@ from harness.core.toml import read_value
 from harness.storage.predictions import Read
 from harness.storage.record import Record
 
-AXES = {"method": "method.name", "task": "task.name", "base": "base.name", "quantization": "base.quantization"}
+AXES = {
+    "method": "method.name",
+    "recipe": "recipe",
+    "task": "task.name",
+    "base": "base.name",
+    "quantization": "base.quantization",
+}
 """Short names of the spec fields that tables are usually made of."""
 
 TUNING = "tuning"
@@ -92,15 +98,21 @@ def _getter(field: str) -> Callable[[Record], Any]:
         return attrgetter(f"spec.{AXES[field]}")
     path = field.split(".")
     is_of_spec = path[0] in RunSpec.model_fields
+    if path[0] == "recipe":
+        return lambda record: _plain(spec_fields(record).get(field))
 
     def get(record: Record) -> Any:
         value: Any = record.spec if is_of_spec else record
         for part in path:
             value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
-        value = _listed(value)
-        return value if isinstance(value, bool | int | float | str) else None
+        return _plain(value)
 
     return get
+
+
+def _plain(value: Any) -> Any:
+    listed = _listed(value)
+    return listed if isinstance(listed, bool | int | float | str) else None
 
 
 def _listed(value: Any) -> Any:
@@ -116,6 +128,13 @@ def flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in data.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
+
+
+def spec_fields(record: Record) -> dict[str, Any]:
+    """The fields of a record's spec by the names that ``--set`` gives them."""
+    plain = record.spec.model_dump(mode="json")
+    recipes = {recipe.pop("name"): recipe for recipe in plain.pop("recipes")}
+    return flatten(plain | ({"recipe": recipes} if recipes else {}))
 
 
 def device(record: Record) -> str:
@@ -158,7 +177,7 @@ def check_fields(records: Sequence[Record], fields: Iterable[str]) -> None:
     """Raise SpecError for a field that no record has."""
     for field in fields:
         if all(lookup(record, field) is None for record in records):
-            there = {name for record in records for name in flatten(record.spec.model_dump(mode="json"))}
+            there = {name for record in records for name in spec_fields(record)}
             if field not in there:
                 raise unknown("field", field, {*AXES, *there})
 
@@ -171,8 +190,8 @@ def make_layout(
 ) -> Layout:
     """A layout that places every axis on which the records differ.
 
-    By default columns are tasks, rows are base, quantization (where they vary), method and tuning (where it varies),
-    and cells compete along everything but task, base and quantization.
+    By default columns are tasks, rows are base, quantization (where they vary), method, recipe and tuning (where they
+    vary), and cells compete along everything but task, base and quantization.
 
     Raises:
         SpecError: an unknown field, an axis that varies and is placed nowhere, or tasks that would compete.
@@ -181,7 +200,7 @@ def make_layout(
     varying = [axis for axis in (*AXES, TUNING) if len({lookup(record, axis) for record in records}) > 1]
     columns = tuple(columns) or (("task",) if "task" not in rows else ("method",))
     if not rows:
-        rows = tuple(axis for axis in ("task", "base", "quantization", "method", TUNING) if axis not in columns)
+        rows = tuple(axis for axis in (*SETTING, "method", "recipe", TUNING) if axis not in columns)
         rows = tuple(axis for axis in rows if axis in varying or axis == "method") or ("task",)
     placed = tuple(rows) + columns
     placed_by_label = {"method"} if LABEL in placed else set()
@@ -263,7 +282,7 @@ def differing_fields(runs: Sequence[Record]) -> dict[str, list[str]]:
     names = set(RunSpec.model_fields) - {"seed"}
     if all(getattr(run.spec, name) == getattr(runs[0].spec, name) for run in runs[1:] for name in names):
         return {}
-    flat = [flatten(run.spec.model_dump(mode="json")) for run in runs]
+    flat = [spec_fields(run) for run in runs]
     fields = sorted({name for spec in flat for name in spec} - {"seed"})
     values = {field: sorted({str(spec.get(field)) for spec in flat}) for field in fields}
     return {field: found for field, found in values.items() if len(found) > 1}
@@ -275,7 +294,8 @@ def layout_of_all(records: Sequence[Record]) -> Layout:
     for record in records:
         cells[tuple(lookup(record, axis) for axis in AXES)].append(record)
     settings = sorted({field for runs in cells.values() for field in differing_fields(runs)})
-    return Layout(rows=(*SETTING, "method", *settings), columns=(), competing=("method", *settings))
+    trained = ("method", "recipe") if any(run.spec.recipes for runs in cells.values() for run in runs) else ("method",)
+    return Layout(rows=(*SETTING, *trained, *settings), columns=(), competing=(*trained, *settings))
 
 
 def _one_per_seed(runs: Iterable[Record]) -> tuple[Record, ...]:

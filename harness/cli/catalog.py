@@ -9,10 +9,11 @@ from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 from harness.cli.usage import one_of
 
-Kind = Literal["methods", "tasks", "bases", "metrics", "figures", "executors", "runs"]
+Kind = Literal["methods", "recipes", "tasks", "bases", "metrics", "figures", "executors", "runs"]
 
 REGISTRIES = {
     "methods": "harness.method:METHODS",
+    "recipes": "harness.recipe:RECIPES",
     "metrics": "harness.metric:METRICS",
     "figures": "harness.figure:FIGURES",
     "executors": "harness.executor:EXECUTORS",

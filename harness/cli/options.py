@@ -26,6 +26,11 @@ def path(text: str | Path) -> Path:
 Results = Annotated[Path, typer.Option(help="Folder with the results.", parser=path)]
 RESULTS = Path("results")
 
+Recipes = Annotated[
+    list[str] | None,
+    typer.Option(help="Recipe, see `list recipes`; may be repeated, the first is outermost.", show_default=False),
+]
+
 Split = Literal["test", "validation"]
 SplitOption = Annotated[Split, typer.Option(help="Split reported.", **one_of("--split", Split))]
 

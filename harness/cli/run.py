@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import note, say, say_table
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Recipes, Results
 
 if TYPE_CHECKING:
     from harness.runs.resolve import Resolved
@@ -19,6 +19,7 @@ def run(
     base: Annotated[str, typer.Option(help="Base, see `list bases`; a local folder or a hub id works too.")] = "minilm",
     quantization: Annotated[str, typer.Option(help="none, 8bit or 4bit.")] = "none",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    recipe: Recipes = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.field=value; may be repeated.")] = None,
     force: Annotated[bool, typer.Option(help="Repeat a finished run, keep the old record beside it.")] = False,
     dry_run: Annotated[
@@ -27,7 +28,7 @@ def run(
     results: Results = RESULTS,
 ) -> None:
     """Adapt a base to a task with a method; print the result and where it is."""
-    from harness.core.spec import merge, parse_overrides, parse_spec
+    from harness.core.spec import asked_for
     from harness.runs.resolve import resolve  # a wrong name is told before torch is imported
 
     named = {
@@ -36,7 +37,7 @@ def run(
         "base": {"name": base, "quantization": quantization},
         "seed": seed,
     }
-    resolved = resolve(parse_spec(merge(named, parse_overrides(set_ or []))))
+    resolved = resolve(asked_for(named, set_ or (), recipes=recipe or ()))
 
     if dry_run:
         _print_forecast(resolved)
@@ -59,7 +60,8 @@ def _print_forecast(run: "Resolved") -> None:
     if needed is None:
         say(f"{run.spec.method.name} trains nothing")
         return
-    say(f"{needed.n_steps:,} steps; largest pass {needed.n_rows} x {needed.n_tokens} tokens")
+    work = f", each {needed.passes:g} times the work of a plain one" if needed.passes != 1 else ""
+    say(f"{needed.n_steps:,} steps{work}; largest pass {needed.n_rows} x {needed.n_tokens} tokens")
     say(
         f"memory at the peak of training {needed.total / 1e9:.2f} GB: {needed.fixed / 1e9:.2f} whatever the pass, "
         f"{needed.batch / 1e9:.2f} for the largest, {needed.trained / 1e9:.2f} for optimizer and best checkpoint"
@@ -71,7 +73,9 @@ def print_record(record: "Record", results: Path) -> None:
     for sentence in record.data.notes():
         note(f"{record.spec.task.name}: {sentence}")
     spec, params, cost = record.spec, record.params, record.cost
-    cell = f"{spec.method.name} on {spec.base.name} ({spec.base.quantization}), {spec.task.name}, seed {spec.seed}"
+    recipe = f" with {spec.recipe}" if spec.recipes else ""
+    base = f"{spec.base.name} ({spec.base.quantization})"
+    cell = f"{spec.method.name}{recipe} on {base}, {spec.task.name}, seed {spec.seed}"
     rows = [[name, f"{value:.4f}"] for name, value in sorted(record.metrics.items(), reverse=True)]
     if record.reason:
         rows.append(["reason", record.reason])

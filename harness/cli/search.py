@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import say, say_table
-from harness.cli.options import RESULTS, Results
+from harness.cli.options import RESULTS, Recipes, Results
 from harness.cli.table import split_names
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def search(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="section.field=value, held fixed; may be repeated.")
     ] = None,
+    recipe: Recipes = None,
     storage: Annotated[str | None, typer.Option(help="Database URL that several machines share.")] = None,
     results: Results = RESULTS,
 ) -> None:
@@ -38,11 +39,11 @@ def search(
 
     The same command goes on with an interrupted study, or with a finished one when its budget is larger.
     """
-    from harness.core.spec import merge, parse_overrides, parse_spec
+    from harness.core.spec import asked_for
     from harness.search.spec import parse_search
 
     named = {"method": {"name": method}, "task": {"name": task}, "base": {"name": base, "quantization": quantization}}
-    spec = parse_spec(merge(named, parse_overrides(set_ or [])))
+    spec = asked_for(named, set_ or (), recipes=recipe or ())
     settings = {
         "trials": trials,
         "budget_seconds": budget_seconds,
@@ -87,8 +88,9 @@ def _run_command(study: "StudyRecord", number: int, fixed: list[str], results: P
     """The command that runs a trial's settings on a seed that did not choose them, as a shell reads it."""
     spec = study.spec
     cell = ["--method", spec.method.name, "--task", spec.task.name, "--base", spec.base.name]
+    recipes = [part for recipe in spec.recipes for part in ("--recipe", recipe.name)]
     settings = [part for text in [*fixed, *_assignments(study.trial(number))] for part in ("--set", text)]
     seed = str(max(study.search.seeds) + 1)
     where = ["--results", str(results)] if results != RESULTS else []
     fixed_options = ["--quantization", spec.base.quantization, "--seed", seed]
-    return shlex.join(["harness", "run", *cell, *fixed_options, *settings, *where])
+    return shlex.join(["harness", "run", *cell, *fixed_options, *recipes, *settings, *where])

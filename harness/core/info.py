@@ -5,6 +5,9 @@ from typing import Literal, NamedTuple
 
 from harness.core.spec import Quantization
 
+Need = Literal["input_gradients", "hidden_states", "example_gradients"]
+"""What a speed trick may break: gradients with respect to the embedded input, every hidden state of every block, or
+gradients of single examples through every layer."""
 TaskKind = Literal["classification", "multiple_choice", "regression", "token_classification", "generation"]
 BaseKind = Literal["encoder", "decoder", "encoder_decoder"]
 

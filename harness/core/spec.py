@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -94,6 +94,15 @@ class TrainingSpec(Section):
     gradient_checkpointing: bool = Field(False, description="Recompute activations instead of keeping them.")
 
 
+class SpeedSpec(Section):
+    """The same computation in less time; a trick that breaks what a method or a recipe needs is off for that run."""
+
+    bulk_dropout: bool = Field(True, description="Draw dropout's masks in bulk on a processor, not one by one.")
+    first_token: bool = Field(True, description="Compute an encoder's last block at the token that its head reads.")
+    token_tree: bool = Field(True, description="Compute once what the choices of a question begin with.")
+    fused_layers: bool = Field(True, description="Let a method compute its layers with kernels of its own.")
+
+
 class PromptSpec(Section):
     """How a language model is asked; shared by zero_shot and every trained method."""
 
@@ -119,15 +128,54 @@ class RunSpec(Section):
         (), description="How it is trained beside the method; the first is outermost."
     )
     training: TrainingSpec = Field(default_factory=TrainingSpec)
+    speed: SpeedSpec = Field(default_factory=SpeedSpec)
     prompt: PromptSpec = Field(default_factory=PromptSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     formulation: str | None = Field(None, description="How the base answers; default: by base and task kind.")
     probes: tuple[ProbeSpec, ...] = Field((), description="What is measured beside the standard quantities.")
     seed: int = Field(0, ge=0, description="The one number that init, data order and sampling derive from.")
 
+    @property
+    def recipe(self) -> str:
+        """The names of its recipes, such as ``fgm+ema``, or ``none``."""
+        return "+".join(recipe.name for recipe in self.recipes) or "none"
+
     def updated(self, **sections: Any) -> "RunSpec":
         """A checked copy with some fields replaced; a dict replaces only the keys it names."""
         return parse_spec(merge(self.model_dump(), sections))
+
+
+def asked_for(named: dict[str, Any], assignments: Iterable[str], recipes: Iterable[str] = ()) -> RunSpec:
+    """The spec of a command: its own options, ``section.field=value`` assignments, and plug-ins by name.
+
+    Raises:
+        SpecError: naming every wrong field.
+    """
+    given = parse_overrides(assignments)
+    settings = given.pop("recipe", {})
+    if not isinstance(settings, dict):
+        raise SpecError(f"--set recipe.NAME.field=value sets up a recipe; choose one with --recipe {settings}")
+    added = chosen("recipe", recipes, settings)
+    return parse_spec(merge(named, given | ({"recipes": added} if added else {})))
+
+
+def chosen(kind: str, names: Iterable[str], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Plug-ins as a spec lists them, from the names chosen and a section ``[kind.NAME]`` for each that is set up.
+
+    Raises:
+        SpecError: a name chosen twice, a section of a plug-in that is not chosen, or one that is no table.
+    """
+    written = [name.replace("-", "_") for name in names]
+    sections = {name.replace("-", "_"): values for name, values in settings.items()}
+    if repeated := sorted({name for name in written if written.count(name) > 1}):
+        raise SpecError(f"{kind} {repeated[0]!r} is named twice; each acts once")
+    for name, values in sections.items():
+        if name not in written:
+            there = ", ".join(written) or "none"
+            raise SpecError(f"{kind}.{name} is set, but the {kind}s chosen are: {there}{nearest(name, written)}")
+        if not isinstance(values, dict):
+            raise SpecError(f"{kind}.{name} must be a table of its fields; got {shown(values)}")
+    return [{"name": name, **sections.get(name, {})} for name in written]
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -159,16 +207,24 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
         if not separator or not key.strip():
             raise SpecError(f"--set needs key=value, such as training.learning_rate=1e-4; got {assignment!r}")
         _check_section(key.strip(), assignment)
-        nested: Any = read_value(text)
-        for part in reversed(key.strip().split(".")):
-            nested = {part: nested}
-        result = merge(result, nested)
+        result = merge(result, nested({key.strip(): read_value(text)}))
+    return result
+
+
+def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections in sections from ``section.field`` names."""
+    result: dict[str, Any] = {}
+    for name, value in dotted.items():
+        inner = value
+        for part in reversed(name.split(".")):
+            inner = {part: inner}
+        result = merge(result, inner)
     return result
 
 
 def _check_section(key: str, assignment: str) -> None:
     """Raise SpecError for a field whose section is left out, with the section's name where there is one."""
-    if "." in key or key in RunSpec.model_fields:
+    if "." in key or key in RunSpec.model_fields or key == "recipe":
         return
     sections = {name: _fields_at(RunSpec, [name]) for name in RunSpec.model_fields}
     section = next((name for name, fields in sections.items() if key in fields), "method")

@@ -213,7 +213,8 @@ class BoundLikelihood(BoundFormulation):
 
     def _takes_trees(self, model: nn.Module) -> bool:
         """Not where frozen blocks are read from the cache: then what sequences share costs little anyway."""
-        return self.base.info.kind == "decoder" and not reads_cache(model) and takes_trees(model)
+        wanted = self.spec.speed.token_tree and self.base.info.kind == "decoder"
+        return wanted and not reads_cache(model) and takes_trees(model)
 
     def _normalize(self, scores: list[float], choices: tuple[str, ...]) -> list[float]:
         """Per character of the choice, as lm-evaluation-harness's acc_norm, or as they are."""

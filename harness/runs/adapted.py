@@ -10,6 +10,7 @@ from harness.bases.heads import reset_heads
 from harness.bases.load import Base, Wanted, load
 from harness.core.errors import Unsupported
 from harness.core.seeds import derive
+from harness.core.spec import SpeedSpec
 from harness.formulation import BoundFormulation, Formulation
 from harness.method import Context
 from harness.runs.resolve import Resolved
@@ -43,13 +44,14 @@ def load_base(run: Resolved) -> Base:
 
 def adapt(run: Resolved, base: Base, total_steps: int) -> Adapted:
     """Apply the method to a base just loaded; what it draws at random depends on the seed alone."""
-    spec, method = run.spec, run.method
+    spec, method = run.in_effect, run.method
     bound = run.formulation.bound(run.task)(run.task, base, spec, method.scoring(), method.virtual_tokens())
-    _speed_up(base.model, run.formulation)
+    _speed_up(base.model, run.formulation, spec.speed)
     own = {id(parameter) for parameter in base.model.parameters()}
     seed = derive(spec.seed, "init")
     torch.manual_seed(seed)
-    model = method.apply(base.model, Context(run.base, run.asked, base.head_names, total_steps, seed))
+    context = Context(run.base, run.asked, base.head_names, total_steps, seed, spec.speed.fused_layers)
+    model = method.apply(base.model, context)
     added = frozenset(name for name, parameter in trainable(model).items() if id(parameter) not in own)
     if spec.training.gradient_checkpointing and method.trains:
         _checkpoint(model)
@@ -65,8 +67,9 @@ def _checkpoint(model: Any) -> None:
         raise Unsupported(f"no gradient checkpointing: {error}") from None
 
 
-def _speed_up(model: nn.Module, formulation: Formulation) -> None:
+def _speed_up(model: nn.Module, formulation: Formulation, speed: SpeedSpec) -> None:
     """The same computation in less time, whatever the method."""
-    use_bulk_dropout(model)
-    if formulation.reads_pooled:
+    if speed.bulk_dropout:
+        use_bulk_dropout(model)
+    if speed.first_token and formulation.reads_pooled:
         keep_first_token(model)

@@ -1,19 +1,20 @@
 """The memory that a run will need, told before it trains."""
 
+import math
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from torch import nn
-
 from harness import data
 from harness.formulation import Row
-from harness.measure.hardware import autocast
 from harness.measure.memory import PhaseMemory, memory_kind
+from harness.recipe import Training
 from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.resolve import Resolved
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import trainable
 from harness.training.batches import passes, planned_steps, step_rows
+from harness.training.hooks import Hooks, Trainee
+from harness.training.step import Step
 
 PROBED_ROWS = (1, 2, 6)
 """Rows of the passes that are measured; the first one only brings the weights in from their file."""
@@ -37,6 +38,8 @@ class Forecast:
     n_rows: int
     n_tokens: int
     n_steps: int
+    passes: float = 1.0
+    """Forward and backward passes over the rows of a step, as a multiple of plain training's."""
 
     @property
     def total(self) -> int:
@@ -62,7 +65,8 @@ def forecast(run: Resolved) -> Forecast | None:
     adapted = adapt(run, load_base(run), n_steps)
     taken = _largest_pass(adapted, adapted.formulation.encode_training(splits.train), n_steps)
     longest = max(taken, key=lambda row: row.length)
-    peaks = {n: _peak_of_step(adapted, [longest] * n) for n in PROBED_ROWS}
+    gradients = _gradients(run, adapted, n_steps)
+    peaks = {n: _peak_of_step(gradients, [longest] * n) for n in PROBED_ROWS}
     few, more = PROBED_ROWS[1:]
     per_row = (peaks[more] - peaks[few]) // (more - few)
     state = sum(parameter.nbytes for parameter in trainable(adapted.model).values())
@@ -73,6 +77,7 @@ def forecast(run: Resolved) -> Forecast | None:
         n_rows=len(taken),
         n_tokens=longest.length,
         n_steps=n_steps,
+        passes=math.prod(recipe.passes for recipe in run.recipes),
     )
 
 
@@ -84,14 +89,17 @@ def _largest_pass(adapted: Adapted, rows: list[Row], n_steps: int) -> list[Row]:
     return max(made, key=lambda part: len(part) * max(row.length for row in part))
 
 
-def _peak_of_step(adapted: Adapted, rows: list[Row]) -> int:
-    """Bytes at the peak of one forward and backward pass; its gradients stay, as they do between a step's passes."""
-    model: nn.Module = adapted.model.train()
-    device = next(model.parameters()).device
+def _gradients(run: Resolved, adapted: Adapted, n_steps: int) -> Step:
+    """A step of the run, with its recipes."""
+    hooks = Hooks(run.method, run.recipes, Training(adapted.model, n_steps, run.spec.seed))
+    hooks.begin()
+    return Step(Trainee(adapted.model, run.method, adapted.formulation, run.recipes), hooks)
+
+
+def _peak_of_step(gradients: Step, rows: list[Row]) -> int:
+    """Bytes at the peak of a step of one pass; its gradients stay, as they do between a step's passes."""
+    model, formulation = gradients.trainee.model.train(), gradients.trainee.formulation
     memory = PhaseMemory()
     with memory.phase("step"):
-        batch = adapted.formulation.collate(rows, device)
-        with autocast(device, adapted.formulation.spec.training.precision):
-            loss = adapted.formulation.losses(model, batch).sum() / len(rows)
-        loss.backward()
+        gradients([formulation.collate(rows, next(model.parameters()).device)])
     return memory.peaks["step"]

@@ -28,6 +28,7 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
         "task": _changed(spec.task, "name"),
         "method": _changed(method),
         "training": _changed(spec.training, "precision", *published),
+        "speed": _changed(spec.speed),
         "prompt": _changed(spec.prompt),
         "evaluation": _changed(spec.evaluation),
         "recipes": _chosen(spec.recipes, resolved.recipes),
@@ -48,7 +49,8 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
 
 def _versions(resolved: Resolved) -> dict[str, int]:
     spec = resolved.spec
-    versions = {name: type(getattr(spec, name)).version for name in ("base", "training", "prompt", "evaluation")}
+    sections = ("base", "training", "speed", "prompt", "evaluation")
+    versions = {name: type(getattr(spec, name)).version for name in sections}
     versions |= {name: getattr(resolved, name).version for name in ("task", "method", "formulation")}
     return {name: version for name, version in versions.items() if version != 1}
 

@@ -30,10 +30,6 @@ class RunProgress:
         """Remember the latest validation metric for the line."""
         self._validated = f"{name} {value:.3f}"
 
-    def advance(self, n: int) -> None:
-        """Some more of the phase is done."""
-        self._progress.advance(self._task, n)
-
 
 @contextmanager
 def run_progress() -> Iterator[RunProgress]:

@@ -12,6 +12,7 @@ from harness.measure.hardware import detect_precision
 from harness.method import BaseInfo, Method, TaskInfo, make_method
 from harness.probe import Probe, make_probe
 from harness.recipe import Recipe, make_recipe
+from harness.speed.switches import broken, switched_off
 from harness.task import Task
 
 
@@ -41,6 +42,16 @@ class Resolved:
             asks_likeness=self.task.asks_likeness,
             is_trained=self.method.trains,
         )
+
+    @property
+    def speed_off(self) -> tuple[str, ...]:
+        """Switches of the tricks that would break what the method or a recipe needs."""
+        return broken(self.spec, frozenset().union(self.method.needs, *(recipe.needs for recipe in self.recipes)))
+
+    @property
+    def in_effect(self) -> RunSpec:
+        """The spec without those tricks: what is computed."""
+        return switched_off(self.spec, self.speed_off)
 
     def seeded(self, seed: int) -> "Resolved":
         """The same run with another seed."""

@@ -39,6 +39,7 @@ from harness.storage.store import Store
 from harness.task import Example, Splits, declaration
 from harness.training.batches import planned_steps
 from harness.training.fit import Diverged, Fitted, fit, restore
+from harness.training.hooks import Trainee
 from harness.training.reach import Reach
 
 OnValidation = Callable[[int, dict[str, float]], None]
@@ -138,7 +139,7 @@ class _Attempt:
             curve=self.fitted.curve,
             data=self.info,
             weights=self.weights,
-            environment=environment(self.run.spec.training.precision),
+            environment=environment(self.run.spec.training.precision) | self._speed_off(),
         )
 
     def _status(self) -> tuple[Status, str | None]:
@@ -242,9 +243,8 @@ class _Attempt:
 
         self.progress.phase("train", n_steps)
         with self.memory.phase("train"):
-            self.fitted = fit(
-                model, self.run.method, formulation, train, n_steps, validate, self.progress.step, validated
-            )
+            trainee = Trainee(model, self.run.method, formulation, self.run.recipes)
+            self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated)
         self.seconds["train"] = self.fitted.train_seconds
         self.trainable_final = self.run.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:
@@ -271,6 +271,10 @@ class _Attempt:
         self.eval_tokens += sum(row.n_tokens for row in rows)
         with self._timed("eval"), self.memory.phase("eval"):
             return Judged(split, rows, predict(model, formulation, rows)).relabelled(self.run.task.label_map.get(split))
+
+    def _speed_off(self) -> dict[str, list[str]]:
+        """Tricks that the run did without because they would have broken what its method or a recipe needs."""
+        return {"speed_off": list(self.run.speed_off)} if self.run.speed_off else {}
 
     def _cost(self) -> Cost:
         return Cost(

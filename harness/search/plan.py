@@ -54,7 +54,8 @@ class Plan:
             "space": {name: repr(range_) for name, range_ in self.space.items()},
             "default": self.default,
         }
-        words = (spec.method.name, _word(spec.task.name), _word(spec.base.name), spec.base.quantization)
+        recipes = [spec.recipe] if spec.recipes else []
+        words = (spec.method.name, *recipes, _word(spec.task.name), _word(spec.base.name), spec.base.quantization)
         return "-".join((*words, digest(decisive, 8)))
 
 
@@ -67,5 +68,5 @@ def _word(name: str) -> str:
 def make_plan(spec: RunSpec, search: SearchSpec, space: Space | None = None) -> Plan:
     """The plan of a cell's study: what the spec sets is held fixed, the rest of the space is searched."""
     run = resolve(spec)
-    space = search_space(spec, run.method) if space is None else space
-    return Plan(run, search, space, default_params(run.method, space))
+    space = search_space(spec, run.method, run.recipes) if space is None else space
+    return Plan(run, search, space, default_params(run.method, space, run.recipes))

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from harness.core.errors import HarnessError, HarnessWarning, SpecError, unknown
-from harness.core.spec import RunSpec, merge, parse_spec
+from harness.core.spec import RunSpec, chosen, merge, nested, parse_spec
 from harness.method import make_method
+from harness.recipe import make_recipe
 from harness.search.spec import Objective, SearchSpec
 from harness.storage.files import one_line
 from harness.storage.record import Part
@@ -132,13 +133,13 @@ def _dominates(one: list[float], other: list[float]) -> bool:
 
 def with_params(spec: RunSpec, params: dict[str, Any]) -> RunSpec:
     """The resolved spec with proposed values in it, resolved again: 4 is 4.0 where a method wants a float."""
-    data = spec.model_dump()
-    for name, value in params.items():
-        section, _, field = name.partition(".")
-        data = merge(data, {section: {field: value}})
+    data = spec.model_dump() | {"recipe": {recipe.name: recipe.settings for recipe in spec.recipes}}
+    data = merge(data, nested(params))
+    data["recipes"] = chosen("recipe", [recipe.name for recipe in spec.recipes], data.pop("recipe"))
     changed = parse_spec(data)
     settings = make_method(changed.method).model_dump(mode="json")
-    return changed.updated(method=settings)
+    recipes = [{"name": recipe.name} | make_recipe(recipe).model_dump(mode="json") for recipe in changed.recipes]
+    return changed.updated(method=settings, recipes=recipes)
 
 
 def read_study(path: Path) -> StudyRecord:

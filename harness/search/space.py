@@ -8,6 +8,7 @@ import numpy as np
 from harness.core.space import Choice, Range, Space
 from harness.core.spec import RunSpec
 from harness.method import Method
+from harness.recipe import Recipe
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -21,26 +22,31 @@ GRID_POINTS = 5
 """Values of a range without a step in a grid: odd, so that the centre is one of them."""
 
 
-def search_space(spec: RunSpec, method: Method) -> Space:
-    """What may vary: the method's own space and the learning rate, without what the spec already sets.
+def search_space(spec: RunSpec, method: Method, recipes: Sequence[Recipe] = ()) -> Space:
+    """What may vary: the spaces of the method and its recipes and the learning rate, without what the spec sets.
 
-    The names are those of ``--set``: ``method.rank``, ``training.learning_rate``. The spaces of methods are flat (no
-    range depends on another choice), so the samplers may treat them jointly.
+    The names are those of ``--set``: ``method.rank``, ``recipe.NAME.field``, ``training.learning_rate``. The spaces of
+    plug-ins are flat (no range depends on another choice), so the samplers may treat them jointly.
     """
     space: Space = {f"method.{name}": range_ for name, range_ in method.space().items()}
+    for recipe in recipes:
+        space |= {f"recipe.{recipe.name}.{field}": range_ for field, range_ in recipe.space().items()}
     if method.trains:
         centre = method.learning_rate
         rates = Range(centre / LEARNING_RATE_FACTOR, centre * LEARNING_RATE_FACTOR, log=True)
         space["training.learning_rate"] = rates
     given = {f"method.{name}" for name in spec.method.settings}
+    given |= {f"recipe.{recipe.name}.{field}" for recipe in spec.recipes for field in recipe.settings}
     if spec.training.learning_rate is not None:
         given.add("training.learning_rate")
     return {name: range_ for name, range_ in space.items() if name not in given}
 
 
-def default_params(method: Method, space: Space) -> Params:
+def default_params(method: Method, space: Space, recipes: Sequence[Recipe] = ()) -> Params:
     """The published value of everything in the space."""
     published = {f"method.{name}": value for name, value in method.model_dump().items()}
+    for recipe in recipes:
+        published |= {f"recipe.{recipe.name}.{field}": value for field, value in recipe.model_dump().items()}
     if method.trains:
         published["training.learning_rate"] = method.learning_rate
     return {name: published[name] for name in space}

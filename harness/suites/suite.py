@@ -15,10 +15,13 @@ from harness.core.spec import (
     MethodSpec,
     PromptSpec,
     Quantization,
+    RecipeSpec,
     RunSpec,
     Section,
+    SpeedSpec,
     TaskSpec,
     TrainingSpec,
+    chosen,
     describe,
     merge,
     parse_spec,
@@ -26,6 +29,7 @@ from harness.core.spec import (
 from harness.core.toml import read_toml
 from harness.data.tasks import find_task
 from harness.method import make_method
+from harness.recipe import make_recipe
 from harness.runs.resolve import Resolved, resolve
 from harness.search.spec import SearchSpec
 
@@ -35,6 +39,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "base": BaseSpec,
     "task": TaskSpec,
     "training": TrainingSpec,
+    "speed": SpeedSpec,
     "prompt": PromptSpec,
     "evaluation": EvaluationSpec,
 }
@@ -56,6 +61,10 @@ class Suite(Section):
     methods: dict[str, dict[str, Any]] = Field(
         {}, description="Label → `name` (default: the label), hyperparameters, and sections that override the shared."
     )
+    recipes: list[str | list[str]] = Field(
+        ["none"], description="How every method is trained: none, a recipe, or a list of recipes, outermost first."
+    )
+    recipe: dict[str, dict[str, Any]] = Field({}, description="Recipe → its settings, wherever it is used.")
     worth_claiming: dict[str, Share] = Field(
         {"default": 0.02},
         description="Smallest difference of the primary metric worth claiming: a number, or by task with a `default`.",
@@ -65,6 +74,7 @@ class Suite(Section):
     base: dict[str, Any] = Field({}, description="Shared fields of the base section.")
     task: dict[str, Any] = Field({}, description="Shared fields of the task section.")
     training: dict[str, Any] = Field({}, description="Shared fields of the training section.")
+    speed: dict[str, Any] = Field({}, description="Shared fields of the speed section.")
     prompt: dict[str, Any] = Field({}, description="Shared fields of the prompt section.")
     evaluation: dict[str, Any] = Field({}, description="Shared fields of the evaluation section.")
 
@@ -72,6 +82,17 @@ class Suite(Section):
     @classmethod
     def _one_for_all_tasks(cls, value: Any) -> Any:
         return value if isinstance(value, dict) else {"default": value}
+
+    @field_validator("recipe")
+    @classmethod
+    def _underscores(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return {name.replace("-", "_"): settings for name, settings in value.items()}
+
+    @property
+    def trainings(self) -> list[list[dict[str, Any]]]:
+        """The recipes of each point of the axis, as a spec lists them."""
+        named = [_names(point) for point in self.recipes]
+        return [chosen("recipe", names, {n: s for n, s in self.recipe.items() if n in names}) for names in named]
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -85,7 +106,10 @@ class Suite(Section):
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a suite: the label its method has in the file, what the file asks for, and what that means."""
+    """One run of a suite: the label its method has in the file, what the file asks for, and what that means.
+
+    Recipes are part of the label, such as ``lora+fgm``.
+    """
 
     label: str
     asked: RunSpec
@@ -149,12 +173,22 @@ def expand_studies(suite: Suite) -> list[Cell]:
 
 
 def _given(suite: Suite) -> Iterator[tuple[str, RunSpec]]:
-    """Label and spec of every method on every base, quantization and task, as the file has them."""
-    for base, quantization, task, label in product(suite.bases, suite.quantizations, suite.tasks, suite.methods):
+    """Label and spec of every method with every recipe on every base, quantization and task, as the file has them."""
+    for base, quantization, task, label, recipes in product(
+        suite.bases, suite.quantizations, suite.tasks, suite.methods, suite.trainings
+    ):
         settings, overrides = _split(suite.methods[label])
         sections = merge(suite.shared, overrides)
         sections = merge(sections, {"base": {"name": base, "quantization": quantization}, "task": {"name": task}})
-        yield label, parse_spec({**sections, "method": {"name": label, **settings}, "formulation": suite.formulation})
+        plugins = {"method": {"name": label, **settings}, "recipes": recipes}
+        spec = parse_spec({**sections, **plugins, "formulation": suite.formulation})
+        yield "+".join([label, *(recipe.name for recipe in spec.recipes)]), spec
+
+
+def _names(point: str | list[str]) -> list[str]:
+    """The recipes at a point of the axis; ``none`` is no recipe."""
+    names = [point] if isinstance(point, str) else point
+    return [] if names == ["none"] else [name.replace("-", "_") for name in names]
 
 
 def _split(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -184,7 +218,7 @@ def _problems(suite: Suite, data: dict[str, Any]) -> Iterator[str]:
     """What the axes and sections get wrong, each problem where it is written."""
     from harness.bases.info import base_info
 
-    for axis in ("bases", "quantizations", "tasks", "methods", "seeds"):
+    for axis in ("bases", "quantizations", "tasks", "methods", "recipes", "seeds"):
         if not data.get(axis, getattr(suite, axis)):
             yield f"{axis} is empty: name at least one"
     for base in suite.bases:
@@ -194,6 +228,7 @@ def _problems(suite: Suite, data: dict[str, Any]) -> Iterator[str]:
     yield from _section_problems(suite.shared)
     for label, entry in suite.methods.items():
         yield from _method_problems(label, entry)
+    yield from _recipe_problems(suite)
     yield from _claim_problems(suite)
     yield from _search_problems(suite)
 
@@ -217,6 +252,17 @@ def _method_problems(label: str, entry: dict[str, Any]) -> Iterator[str]:
     else:
         yield f"{where}.name must be the name of a method; got {name!r}"
     yield from _section_problems(overrides, f"{where}.")
+
+
+def _recipe_problems(suite: Suite) -> Iterator[str]:
+    used = {name for point in suite.recipes for name in _names(point)}
+    for point in suite.recipes:
+        yield from _raised("recipes", chosen, "recipe", _names(point), {})
+    for name in sorted(used):
+        where = f"recipe.{name}" if name in suite.recipe else "recipes"
+        yield from _raised(where, make_recipe, RecipeSpec(name=name, **suite.recipe.get(name, {})))
+    for name in suite.recipe.keys() - used:
+        yield f"recipe.{name}: no such recipe in this suite{nearest(name, used)}; allowed: {', '.join(sorted(used))}"
 
 
 def _section_problems(sections: dict[str, Any], prefix: str = "") -> Iterator[str]:

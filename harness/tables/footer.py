@@ -34,7 +34,8 @@ def make_footer(
     records: Sequence[Record], layout: Layout, measure: Measure, costs: Sequence[str], evidence: Evidence
 ) -> tuple[str, ...]:
     """Sentences on what was measured, how it was compared, from which data, and where it was computed."""
-    fixed = [f"{axis} {lookup(records[0], axis)}" for axis in AXES if axis not in layout.fields]
+    axes = [a for a in AXES if a not in layout.fields and (a != "recipe" or records[0].spec.recipes)]
+    fixed = [f"{axis} {lookup(records[0], axis)}" for axis in axes]
     lines = [
         f"All runs: {', '.join(fixed)}." if fixed else "",
         _what(measure),

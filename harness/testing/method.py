@@ -51,7 +51,7 @@ class TinyCell:
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.0)
         for step in range(1, steps + 1):
             loss = tiny.loss(self.kind, model(**inputs).logits, inputs)
-            extra = method.extra_loss(model)
+            extra = method.extra_loss(model, None)
             (loss if extra is None else loss + extra).backward()
             optimizer.step()
             method.after_step(model, step)

@@ -21,7 +21,8 @@ similar length 1.3 (Rotten Tomatoes, 28 tokens) to 1.5 (SST-2, 13 tokens), in on
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,12 +46,21 @@ def batches(n_examples: int, batch_size: int, seed: int) -> Iterator[tuple[int, 
             yield epoch, batch
 
 
-def step_rows(rows: Sequence[Row], spec: RunSpec) -> Iterator[list[Row]]:
-    """The rows of each optimizer step, without end: as many batches as are accumulated."""
+def step_rows(
+    rows: Sequence[Row], spec: RunSpec, of_epoch: Callable[[int], Sequence[Row]] | None = None
+) -> Iterator[list[Row]]:
+    """The rows of each optimizer step, without end: as many batches as are accumulated.
+
+    Args:
+        rows: The rows of every epoch, unless ``of_epoch`` makes as many others, asked once for each.
+        spec: Says how large a batch is.
+        of_epoch: Takes the number of an epoch, from 1.
+    """
     order = batches(len(rows), spec.training.batch_size, spec.seed)
+    given = lru_cache(maxsize=1)(of_epoch or (lambda _epoch: rows))
     while True:
-        taken = (next(order)[1] for _ in range(spec.training.accumulation_steps))
-        yield [rows[index] for batch in taken for index in batch]
+        taken = [next(order) for _ in range(spec.training.accumulation_steps)]
+        yield [given(epoch)[index] for epoch, batch in taken for index in batch]
 
 
 def passes(rows: Sequence[Row], batch_size: int, max_padding: float) -> list[list[Row]]:

@@ -4,22 +4,22 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from functools import partial
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
 from harness.core.spec import TrainingSpec
-from harness.formulation import BoundFormulation, Row
-from harness.measure.hardware import autocast
-from harness.method import Method
+from harness.formulation import Batch, Row
 from harness.metric import make_metric
+from harness.recipe import Training
 from harness.storage.checkpoint import trainable
 from harness.training.batches import passes, step_rows
+from harness.training.hooks import Hooks, Trainee
+from harness.training.step import Step
 
 Validate = Callable[[nn.Module], dict[str, float]]
 OnStep = Callable[[int, int, float], None]
@@ -42,11 +42,16 @@ class Fitted:
     train_tokens: int = 0
     padded_tokens: int = 0
 
+    def count(self, batches: Sequence[Batch], step: int, seconds: float) -> None:
+        """Add a step of some passes; its tokens once, however often they went through the model."""
+        self.steps = step
+        self.train_seconds += seconds
+        self.train_tokens += sum(row.n_tokens for batch in batches for row in batch.rows)
+        self.padded_tokens += sum(batch.inputs["input_ids"].numel() for batch in batches)
+
 
 def fit(
-    model: nn.Module,
-    method: Method,
-    formulation: BoundFormulation,
+    trainee: Trainee,
     rows: Sequence[Row],
     n_steps: int,
     validate: Validate,
@@ -56,8 +61,9 @@ def fit(
     """Train for ``n_steps`` optimizer steps and keep the checkpoint with the best primary validation metric.
 
     Args:
-        model: The model that ``method.apply`` returned; exactly the parameters that require grad are trained.
-        rows: Training rows of ``formulation``.
+        trainee: Of its model exactly the parameters that require grad are trained.
+        rows: Training rows of its formulation.
+        n_steps: Optimizer steps.
         validate: Metrics of the model as it stands; of equal ones the earliest checkpoint is kept.
         on_step: Told the step, the real tokens so far and the loss.
         on_validation: Told the step and the metrics; what it raises passes through.
@@ -65,79 +71,66 @@ def fit(
     Raises:
         Diverged: the loss is not finite, or its running mean is ten times the first one and above ten.
     """
+    model, formulation = trainee.model, trainee.formulation
     spec, metric = formulation.spec.training, make_metric(formulation.task.metrics[0])
-    trained = list(trainable(model).values())
-    optimizer, schedule = _optimizer(trained, spec, n_steps)
-    order = step_rows(rows, formulation.spec)
+    training = Training(model, n_steps, formulation.spec.seed)
+    hooks = Hooks(trainee.method, trainee.recipes, training)
+    hooks.begin()
+    optimizer, schedule = _optimizer(hooks, spec)
+    order = step_rows(rows, formulation.spec, partial(_rows_of, trainee, hooks, rows))
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
-    backward = _Backward(model, method, formulation, Accelerator())
+    gradients, trained, device = Step(trainee, hooks), training.trained, next(model.parameters()).device
     fitted, watch, best, waited = Fitted(), LossWatch(), -math.inf, 0
     for step in range(1, n_steps + 1):
         started = time.perf_counter()
         model.train()
-        loss, extra = backward(next(order), fitted)
+        training.step = step
+        cut = passes(next(order), spec.batch_size, formulation.max_padding(model))
+        batches = [formulation.collate(part, device) for part in cut]
+        loss = gradients(batches)
         torch.nn.utils.clip_grad_norm_(trained, spec.clip_norm)
         optimizer.step()
         schedule.step()
-        method.after_step(model, step)
+        hooks.after_step()
         optimizer.zero_grad()
-        fitted.train_seconds += time.perf_counter() - started
-        fitted.steps = step
+        fitted.count(batches, step, time.perf_counter() - started)
         watch.see(loss, step)
         on_step(step, fitted.train_tokens, loss)
         if step % eval_every and step != n_steps:
             continue
-        metrics = validate(model)
-        point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean, **metrics}
-        fitted.curve.append(point if extra is None else point | {"extra_loss": extra})
-        on_validation(step, metrics)
-        waited += 1
-        score = metric.sign * metrics[f"validation/{metric.name}"]
-        if score > best:
-            best, waited, fitted.best_step, fitted.best = score, 0, step, snapshot(model)
+        with hooks.weights():
+            metrics = validate(model)
+            extra = {} if gradients.extra is None else {"extra_loss": gradients.extra}
+            point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean}
+            fitted.curve.append(point | metrics | extra | training.take_logged())
+            on_validation(step, metrics)
+            waited += 1
+            score = metric.sign * metrics[f"validation/{metric.name}"]
+            if score > best:
+                best, waited, fitted.best_step, fitted.best = score, 0, step, snapshot(model)
         if spec.patience and waited >= spec.patience:
             break
+    if trainee.recipes:
+        with hooks.weights():
+            last = snapshot(model)
+        restore(model, last)
     return fitted
 
 
-def _optimizer(trained: list[nn.Parameter], spec: TrainingSpec, n_steps: int) -> tuple[Optimizer, LRScheduler]:
-    """AdamW, and the schedule with its warm-up."""
-    optimizer = torch.optim.AdamW(trained, lr=spec.learning_rate or 0.0, weight_decay=spec.weight_decay, fused=True)
+def _rows_of(trainee: Trainee, hooks: Hooks, rows: Sequence[Row], epoch: int) -> Sequence[Row]:
+    """The rows of an epoch; encoded anew only where a recipe changes the examples."""
+    train = [row.example for row in rows]
+    examples = hooks.examples(train, epoch)
+    return rows if examples is train else trainee.formulation.encode_training(examples)
+
+
+def _optimizer(hooks: Hooks, spec: TrainingSpec) -> tuple[Optimizer, LRScheduler]:
+    """AdamW unless the method or a recipe has its own, and the schedule with its warm-up."""
+    usual = partial(torch.optim.AdamW, weight_decay=spec.weight_decay, fused=True)
+    optimizer, n_steps = hooks.optimizer(spec.learning_rate or 0.0, usual), hooks.training.n_steps
     warmup = math.ceil(n_steps * spec.warmup_ratio)
     return optimizer, get_scheduler(spec.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps)
-
-
-@dataclass
-class _Backward:
-    """Gradients of one optimizer step."""
-
-    model: nn.Module
-    method: Method
-    formulation: BoundFormulation
-    accelerator: Accelerator
-
-    def __call__(self, taken: list[Row], counts: Fitted) -> tuple[float, float | None]:
-        """Accumulate over the passes; the mean task loss, and the mean of the method's own, logged apart.
-
-        The task loss is the mean over all that is counted in the step, however it is cut into passes: a pass weighs
-        as much as it holds of what the formulation counts.
-        """
-        device = next(self.model.parameters()).device
-        cut = passes(taken, self.formulation.spec.training.batch_size, self.formulation.max_padding(self.model))
-        n_counted = max(1, self.formulation.n_counted(taken))
-        losses, extras = [], []
-        for rows in cut:
-            batch = self.formulation.collate(rows, device)
-            with autocast(device, self.formulation.spec.training.precision):
-                loss = self.formulation.losses(self.model, batch).sum() / n_counted
-                extra = self.method.extra_loss(self.model)
-            self.accelerator.backward(loss if extra is None else loss + extra / len(cut))
-            losses.append(loss.item())
-            extras += [] if extra is None else [extra.item()]
-            counts.train_tokens += sum(row.n_tokens for row in rows)
-            counts.padded_tokens += batch.inputs["input_ids"].numel()
-        return sum(losses), fmean(extras) if extras else None
 
 
 @dataclass

@@ -22,12 +22,12 @@ from harness.bases.anatomy import blocks, is_linear
 from harness.core.spec import RunSpec, parse_spec
 from harness.data.tasks import find_task
 from harness.formulation import Batch, Row
+from harness.methods._low_rank import LowRankLinear
 from harness.runs.adapted import Adapted
 from harness.runs.resolve import resolve
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import trainable
 from harness.training.batches import epoch_batches, passes
-from harness.training.low_rank import LowRankLinear
 from tests.bench.contestants import sentences
 from tests.ready import ready
 

@@ -20,7 +20,7 @@ def train(method: AdaLoRA, total_steps: int, steps: int | None = None) -> nn.Mod
     inputs = tiny.batch("encoder")
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     for step in range(1, (steps or total_steps) + 1):
-        (tiny.loss("encoder", model(**inputs).logits, inputs) + method.extra_loss(model)).backward()
+        (tiny.loss("encoder", model(**inputs).logits, inputs) + method.extra_loss(model, None)).backward()
         optimizer.step()
         method.after_step(model, step)
         optimizer.zero_grad()
@@ -66,7 +66,7 @@ def test_penalty_equals_pefts() -> None:
     inputs, labels = tiny.batch("encoder"), torch.tensor([0, 1, 2, 0])
     output = model(**inputs, labels=labels)
     own = torch.nn.functional.cross_entropy(output.logits, labels)
-    torch.testing.assert_close(method.extra_loss(model), output.loss - own, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(method.extra_loss(model, None), output.loss - own, atol=1e-5, rtol=1e-5)
 
 
 def test_phases_that_leave_nothing_are_refused() -> None:

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate import Accelerator
 
 from harness import data
 from harness.data.tasks import find_task
 from harness.formulation import IGNORED, Row
 from harness.method import make_method
+from harness.recipe import Training
 from harness.runs.run import run
 from harness.storage.checkpoint import trainable
 from harness.task import Example
 from harness.training.batches import passes
-from harness.training.fit import Diverged, Fitted, LossWatch, _Backward
+from harness.training.fit import Diverged, LossWatch
+from harness.training.hooks import Hooks, Trainee
+from harness.training.step import Step
 from tests.conftest import MakeSpec
 from tests.hub_schema import write_mirror
 from tests.ready import ready
@@ -101,12 +103,14 @@ def test_a_step_is_the_same_however_it_is_cut_into_passes(
     examples = [longer(e, 1 + n % 3) for n, e in enumerate(data.load(find_task(name), spec.task, 0)[0].train[:7])]
     rows = adapted.formulation.encode_training(examples)
     assert len({row.n_tokens for row in rows}) > 1
-    backward = _Backward(adapted.model, method, adapted.formulation, Accelerator())  # in evaluation mode: no dropout
+    hooks = Hooks(method, (), Training(adapted.model, n_steps=1, seed=0))
+    gradients = Step(Trainee(adapted.model, method, adapted.formulation), hooks)  # in evaluation mode: no dropout
 
     def step(max_padding: float) -> tuple[float, dict[str, torch.Tensor]]:
         adapted.model.zero_grad()
-        monkeypatch.setattr(adapted.formulation, "max_padding", lambda model: max_padding)
-        loss, _ = backward(rows, Fitted())
+        loss = gradients(
+            [adapted.formulation.collate(part, torch.device("cpu")) for part in passes(rows, 16, max_padding)]
+        )
         parameters = trainable(adapted.model)
         return loss, {key: value.grad.clone() for key, value in parameters.items() if value.grad is not None}
 

@@ -7,9 +7,9 @@ from peft.tuners.lora import Linear as PeftLinear
 from torch import Tensor, nn
 from torch.autograd import gradcheck
 
+from harness.methods._low_rank import LowRankLinear, low_rank_linear
 from harness.methods.lora import LoRA
 from harness.testing import tiny
-from harness.training.low_rank import LowRankLinear, low_rank_linear
 
 
 @pytest.mark.parametrize("has_bias", [True, False])

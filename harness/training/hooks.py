@@ -1,0 +1,93 @@
+"""What a run is trained with: its method and its recipes, whose hooks act as one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import nn
+from torch.optim import Optimizer
+
+from harness.core.errors import HarnessError
+from harness.core.seeds import derive
+from harness.formulation import BoundFormulation
+from harness.method import Method
+from harness.recipe import Losses, Recipe, Training
+from harness.task import Example
+
+Groups = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A model that a method has made ready, how it answers, and how it is trained."""
+
+    model: nn.Module
+    method: Method
+    formulation: BoundFormulation
+    recipes: tuple[Recipe, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks of several recipes, the first outermost, around those of the method."""
+
+    method: Method
+    recipes: tuple[Recipe, ...]
+    training: Training
+
+    def begin(self) -> None:
+        """Let each recipe set up its state."""
+        for recipe in self.recipes:
+            recipe.begin(self.training)
+
+    def examples(self, train: Sequence[Example], epoch: int) -> Sequence[Example]:
+        """The training examples of an epoch; ``train`` itself where no recipe changes them.
+
+        Raises:
+            HarnessError: a recipe returns more or fewer.
+        """
+        given = train
+        for recipe in reversed(self.recipes):
+            random = np.random.default_rng(derive(self.training.seed, f"recipe/{recipe.name}/{epoch}"))
+            given = recipe.examples(given, epoch, random)
+            if len(given) != len(train):
+                raise HarnessError(f"recipe {recipe.name} made {len(given):,} of {len(train):,} training examples")
+        return given
+
+    def losses(self, task: Losses) -> Losses:
+        """What is minimized, from the task's own losses."""
+        for recipe in reversed(self.recipes):
+            task = partial(recipe.losses, self.training, inner=task)
+        return task
+
+    def backward(self, accumulate: Callable[[], float]) -> float:
+        """The gradients of a step, from what adds those of its batches; the task loss."""
+        for recipe in reversed(self.recipes):
+            accumulate = partial(recipe.backward, self.training, accumulate)
+        return accumulate()
+
+    def optimizer(self, rate: float, usual: Callable[[Groups], Optimizer]) -> Optimizer:
+        """The optimizer of what is trained; ``usual`` makes one where neither the method nor a recipe has its own."""
+        groups = [{"lr": rate, **group} for group in self.method.groups(self.training.model, rate)]
+        make = partial(self.method.optimizer, inner=usual)
+        for recipe in reversed(self.recipes):
+            groups = recipe.groups(self.training, groups)
+            make = partial(recipe.optimizer, inner=make)
+        return make(groups)
+
+    def after_step(self) -> None:
+        """The method's own work after the optimizer's step, then that of the recipes from the inside out."""
+        self.method.after_step(self.training.model, self.training.step)
+        for recipe in reversed(self.recipes):
+            recipe.after_step(self.training)
+
+    @contextmanager
+    def weights(self) -> Iterator[None]:
+        """The weights to be judged stand in the model inside."""
+        with ExitStack() as held:
+            for recipe in reversed(self.recipes):
+                held.enter_context(recipe.weights(self.training))
+            yield

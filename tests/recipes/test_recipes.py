@@ -1,0 +1,133 @@
+"""Each recipe against its definition, worked out another way."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from harness.recipe import RECIPES, Training
+from harness.task import Example
+from harness.testing import tiny
+from tests.conftest import MakeSpec
+from tests.ready import ready
+
+make = RECIPES.make
+
+
+class Linear(nn.Module):
+    """Embeds tokens and reads a number from their sum: the loss is linear in the embedded input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.weight = nn.Embedding(7, 4), nn.Parameter(torch.randn(4))
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.embedding
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.embedding(ids).sum(1) @ self.weight
+
+
+def test_fgm_moves_the_input_along_the_normalized_gradient() -> None:
+    """The gradient of w · Σ x is w at each of T tokens: the step adds epsilon · deviation · |w| √T to the loss."""
+    model, ids = Linear(), torch.tensor([[1, 2, 3], [4, 5, 6]])
+    training = Training(model, n_steps=1, seed=0)
+    losses = make("fgm", {"epsilon": 2.0}).losses(training, ids, model)
+    added = 2.0 * model.embedding.weight.std() * model.weight.norm() * 3**0.5
+    torch.testing.assert_close(losses, 2 * model(ids) + added)
+    assert training.take_logged()["fgm/adversarial_loss"] == pytest.approx((model(ids) + added).mean().item(), rel=1e-5)
+
+
+def test_sam_takes_the_gradient_at_the_edge_of_the_neighbourhood() -> None:
+    """Of ½ wᵀ H w the gradient at w + rho g / |g| is H (w + rho H w / |H w|); the weights stay where they are."""
+    hessian, start = torch.tensor([[2.0, 0.5], [0.5, 1.0]]), torch.tensor([1.0, -3.0])
+    model = nn.Module()
+    model.weight = nn.Parameter(start.clone())
+
+    def inner() -> float:
+        loss = model.weight @ hessian @ model.weight / 2
+        loss.backward()
+        return loss.item()
+
+    loss = make("sam", {"rho": 0.1}).backward(Training(model, n_steps=1, seed=0), inner)
+    gradient = hessian @ start
+    assert loss == pytest.approx((start @ hessian @ start / 2).item())
+    torch.testing.assert_close(model.weight.grad, hessian @ (start + 0.1 * gradient / gradient.norm()))
+    torch.testing.assert_close(model.weight.detach(), start, rtol=0, atol=0)
+
+
+def test_ema_is_the_mean_of_all_weights_and_then_a_running_average() -> None:
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.zeros(2))
+    training, recipe = Training(model, n_steps=4, seed=0), make("ema", {"decay": 0.5})
+    recipe.begin(training)
+    seen = [torch.tensor([1.0, 0.0]), torch.tensor([3.0, 0.0]), torch.tensor([8.0, 0.0])]
+    for training.step, value in enumerate(seen, start=1):
+        model.weight.data.copy_(value)
+        recipe.after_step(training)
+    with recipe.weights(training):
+        judged = model.weight.tolist()
+    assert judged == [0.5 * (1 + 3) / 2 + 0.5 * 8, 0.0]
+    assert model.weight.tolist() == [8.0, 0.0]
+
+
+def test_ema_keeps_pruned_weights_at_zero() -> None:
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.ones(2))
+    training, recipe = Training(model, n_steps=1, seed=0), make("ema")
+    recipe.begin(training)
+    for training.step, value in enumerate((torch.ones(2), torch.tensor([1.0, 0.0])), start=1):
+        model.weight.data.copy_(value)
+        recipe.after_step(training)
+    with recipe.weights(training):
+        assert model.weight.tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "encoder_decoder"])
+def test_label_smoothing_is_torchs(kind: str, make_spec: MakeSpec) -> None:
+    """Cross-entropy with ``label_smoothing``: over labels, or over the tokens of the answer (their mean)."""
+    adapted = ready(make_spec("full", kind))
+    formulation, model = adapted.formulation, adapted.model.eval()
+    rows = formulation.encode_training([Example(str(n), {"sentence": "good film"}, n % 2) for n in range(3)])
+    batch = formulation.collate(rows, torch.device("cpu"))
+    training = Training(model, n_steps=1, seed=0)
+    with training.outputs() as outputs:
+        losses = make("label_smoothing", {"epsilon": 0.2}).losses(
+            training, batch, lambda given: formulation.losses(model, given)
+        )
+    logits = outputs[0].logits.float()
+    answers = [[row.example.target] if not row.spans else list(row.spans[0].token_ids) for row in rows]
+    expected = torch.stack(
+        [
+            cross_entropy(part, torch.tensor(answer), label_smoothing=0.2)
+            for part, answer in zip(logits.split([len(answer) for answer in answers]), answers, strict=True)
+        ]
+    )
+    torch.testing.assert_close(losses, expected)
+
+
+def test_layerwise_decay_goes_down_with_the_blocks() -> None:
+    model = tiny.encoder()
+    training = Training(model, n_steps=1, seed=0)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = make("layerwise_decay", {"factor": 0.5}).groups(training, [{"params": training.trained, "lr": 8.0}])
+    rates = {names[id(parameter)]: group["lr"] for group in groups for parameter in group["params"]}
+    assert len(rates) == len(names)
+    assert rates["classifier.weight"] == 8.0
+    blocks = [rates[f"bert.encoder.layer.{n}.attention.self.query.weight"] for n in range(tiny.BLOCKS)]
+    assert blocks == [2.0, 4.0, 8.0]
+    assert rates["bert.embeddings.word_embeddings.weight"] == 1.0
+
+
+def test_word_dropout_leaves_out_its_share_of_the_words() -> None:
+    words = [f"w{n}" for n in range(2000)]
+    train = [Example("a", {"text": " ".join(words)}, 1, choices=("one two",)), Example("b", {"text": "word"}, 0)]
+    recipe = make("word_dropout", {"rate": 0.3})
+    made = recipe.examples(train, 1, np.random.default_rng(0))
+    kept = made[0].fields["text"].split(" ")
+    assert 1300 < len(kept) < 1500
+    assert [word for word in words if word in set(kept)] == kept
+    assert made[1] == train[1]
+    assert (made[0].id, made[0].target, made[0].choices) == ("a", 1, ("one two",))
