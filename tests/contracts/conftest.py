@@ -9,12 +9,19 @@ import pytest
 
 from harness.executor import EXECUTORS
 from harness.figure import FIGURES
+from harness.formulation import FORMULATIONS
+from harness.method import METHODS
+from harness.metric import METRICS
+from harness.probe import PROBES
+from harness.recipe import RECIPES
+from harness.task import TASKS
 from tests.conftest import forget
 from tests.methods.conftest import one_thread
 
 __all__ = ["examples", "one_thread"]
 
 REGISTRIES = (EXECUTORS, FIGURES)
+REGISTRIES = (EXECUTORS, FIGURES, FORMULATIONS, METHODS, METRICS, PROBES, RECIPES, TASKS)
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
