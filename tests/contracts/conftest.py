@@ -20,7 +20,6 @@ from tests.methods.conftest import one_thread
 
 __all__ = ["examples", "one_thread"]
 
-REGISTRIES = (EXECUTORS, FIGURES)
 REGISTRIES = (EXECUTORS, FIGURES, FORMULATIONS, METHODS, METRICS, PROBES, RECIPES, TASKS)
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
