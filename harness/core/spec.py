@@ -241,7 +241,7 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], prefix: str) -> s
     name = ".".join([*([prefix] if prefix else []), *location])
     if problem["type"] == "extra_forbidden":
         fields = _fields_at(model, location[:-1])
-        return f"unknown field {name!r}{nearest(location[-1], fields)}; allowed: {', '.join(fields)}"
+        return f"unknown field {name!r}{nearest(location[-1], fields)}; allowed: {', '.join(fields) or 'none'}"
     if problem["type"] == "missing":
         return f"{name} is required"
     if problem["type"] == "model_type":

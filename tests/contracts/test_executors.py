@@ -4,7 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import app
-from harness.executor import EXECUTORS
+from harness.core.errors import SpecError
+from harness.executor import EXECUTORS, make_executor
 from harness.testing.executor import ExecutorContract
 
 
@@ -18,6 +19,10 @@ class TestExample(ExecutorContract):
 
     def test_it_is_listed(self) -> None:
         assert "fresh " in CliRunner().invoke(app, ["list", "executors"]).output
+
+    def test_a_setting_that_it_has_not_is_a_sentence(self) -> None:
+        with pytest.raises(SpecError, match=r"unknown field 'executor\.fresh\.workers'; allowed: none"):
+            make_executor("fresh", {"workers": 2})
 
 
 def test_every_executor_is_held_by_it() -> None:
