@@ -59,7 +59,9 @@ def test_what_the_spec_sets_is_not_searched() -> None:
 
 def test_trial_0_is_the_default_and_the_file_tells_the_study(tmp_path: Path) -> None:
     study = search_cell(LORA, SearchSpec(trials=6), tmp_path, run_trial=stand_in)
-    assert study.trials[0].params == default_params(LORA, search_space(LORA, make_method(LORA.method)))
+    assert study.trials[0].params == default_params(
+        make_method(LORA.method), search_space(LORA, make_method(LORA.method))
+    )
     assert study.spec_of(0) == resolve(LORA).spec
     assert [trial.number for trial in study.trials] == list(range(6))
     assert read_study(tmp_path / "studies" / f"{study.name}.json") == study
