@@ -132,9 +132,10 @@ class BoundFormulation(ABC):
         """Rows to learn from, one per example in order."""
         return self.encode(examples)
 
-    @abstractmethod
     def collate(self, rows: Sequence[Row], device: "torch.device") -> Batch:
-        """A batch of rows on the model's device; ``pad`` makes its tensors."""
+        """A batch of rows on the model's device: all sequences of all rows, right-padded."""
+        ids, mask = pad([s for row in rows for s in row.sequences], self.tokenizer.pad_token_id, device)
+        return Batch(rows, {"input_ids": ids, "attention_mask": mask})
 
     def size(self, row: Row) -> int:
         """Tokens that a row takes in a batch to be answered, by which similar rows are put together."""

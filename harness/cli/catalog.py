@@ -9,11 +9,12 @@ from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 from harness.cli.usage import one_of
 
-Kind = Literal["methods", "recipes", "tasks", "bases", "metrics", "figures", "executors", "runs"]
+Kind = Literal["methods", "recipes", "tasks", "bases", "formulations", "metrics", "figures", "executors", "runs"]
 
 REGISTRIES = {
     "methods": "harness.method:METHODS",
     "recipes": "harness.recipe:RECIPES",
+    "formulations": "harness.formulation:FORMULATIONS",
     "metrics": "harness.metric:METRICS",
     "figures": "harness.figure:FIGURES",
     "executors": "harness.executor:EXECUTORS",

@@ -50,11 +50,10 @@ class BoundHead(BoundFormulation):
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
         """Right-padded sequences, with segment ids where the base has them."""
-        ids, mask = pad([s for row in rows for s in row.sequences], self.tokenizer.pad_token_id, device)
-        inputs = {"input_ids": ids, "attention_mask": mask}
+        batch = super().collate(rows, device)
         if rows[0].segments is not None:
-            inputs["token_type_ids"] = pad([s for row in rows for s in _segments(row)], 0, device)[0]
-        return Batch(rows, inputs)
+            batch.inputs["token_type_ids"] = pad([s for row in rows for s in _segments(row)], 0, device)[0]
+        return batch
 
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Cross-entropy, or the squared error of the target scaled to 0..1."""

@@ -128,11 +128,10 @@ class BoundLikelihood(BoundFormulation):
 
     def collate(self, rows: Sequence[Row], device: torch.device) -> Batch:
         """All sequences of all rows, right-padded."""
-        ids, mask = pad([s for row in rows for s in row.sequences], self.tokenizer.pad_token_id, device)
-        inputs = {"input_ids": ids, "attention_mask": mask}
+        batch = super().collate(rows, device)
         if self._reads_apart:
-            inputs["decoder_input_ids"] = self._decoder_inputs(rows, device)
-        return Batch(rows, inputs)
+            batch.inputs["decoder_input_ids"] = self._decoder_inputs(rows, device)
+        return batch
 
     def _decoder_inputs(self, rows: Sequence[Row], device: torch.device) -> Tensor:
         config: Any = self.base.model.config

@@ -16,7 +16,6 @@ class Similarity(Formulation):
     model_classes: ClassVar[Mapping[BaseKind, str]] = {
         "encoder": "AutoModel",
         "decoder": "AutoModel",
-        "encoder_decoder": "AutoModel",
     }
 
     def rank(self, base: BaseInfo, task: Task, trains: bool) -> int:

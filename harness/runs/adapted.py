@@ -9,6 +9,7 @@ from torch import nn
 from harness.bases.heads import reset_heads
 from harness.bases.load import Base, Wanted, load
 from harness.core.errors import Unsupported
+from harness.core.info import BaseKind
 from harness.core.seeds import derive
 from harness.core.spec import SpeedSpec
 from harness.formulation import BoundFormulation, Formulation
@@ -18,6 +19,7 @@ from harness.speed.dropout import use_bulk_dropout
 from harness.speed.first_token import keep_first_token
 from harness.speed.trunk import cache_trunk
 from harness.storage.checkpoint import trainable
+from harness.task import Task
 
 
 @dataclass
@@ -33,10 +35,15 @@ class Adapted:
     added: frozenset[str]
 
 
+def model_of(formulation: Formulation, kind: BaseKind, task: Task) -> Wanted:
+    """The model that a kind of base is loaded as to answer a task."""
+    n_outputs = formulation.n_outputs(task) if formulation.has_head else None
+    return Wanted(formulation.model_classes[kind], n_outputs)
+
+
 def load_base(run: Resolved) -> Base:
     """The run's base with its heads drawn from the seed, the same for every method."""
-    n_outputs = run.formulation.n_outputs(run.task) if run.formulation.has_head else None
-    wanted = Wanted(run.formulation.model_classes[run.base.kind], n_outputs)
+    wanted = model_of(run.formulation, run.base.kind, run.task)
     base = load(run.spec.base, wanted, run.method.unquantized_blocks)
     reset_heads(base.model, base.head_names, derive(run.spec.seed, "head"))
     return base

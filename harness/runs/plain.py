@@ -13,13 +13,13 @@ def speak_the_task(merged: Any, adapted: Adapted) -> None:
     """Write the labels into the configuration, and a regression's range into the head's last layer.
 
     In training a target is scaled to 0..1; afterwards the model gives the number itself. Models without a head, and
-    heads that score choices, are left as they are.
+    heads that score choices or steps between labels, are left as they are.
 
     Raises:
         SpecError: the last layer of a regression has no bias, which could hold the range's lower end.
     """
     task, config = adapted.formulation.task, merged.config
-    if not adapted.base.head_names or task.kind == "multiple_choice":
+    if not adapted.base.head_names or task.kind == "multiple_choice" or config.num_labels != task.n_outputs:
         return
     names = task.labels or (task.target,)
     config.id2label = dict(enumerate(names))

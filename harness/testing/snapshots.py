@@ -18,10 +18,10 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "</s>")
 WORDS = (*SPECIAL, *GOOD, *BAD, *FILLER, "negative", "positive", "Review", "Sentiment", ":", "!", "in", "of")
 
 
-def save_snapshot(kind: BaseKind, folder: Path) -> Path:
-    """A base of a kind with a word-level tokenizer that knows WORDS."""
-    model = tiny.MODELS[kind]()
-    (model.base_model if kind == "encoder" else model).save_pretrained(folder)
+def save_snapshot(kind: BaseKind, folder: Path, has_mask_head: bool = False) -> Path:
+    """A base of a kind with a word-level tokenizer that knows WORDS; ``has_mask_head``: an encoder fills in masks."""
+    model = tiny.masked() if has_mask_head and kind == "encoder" else tiny.MODELS[kind]()
+    (model.base_model if kind == "encoder" and not has_mask_head else model).save_pretrained(folder)
     tokenizer(kind).save_pretrained(folder)
     return folder
 

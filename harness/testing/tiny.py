@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import (
     BertConfig,
+    BertForMaskedLM,
     BertForSequenceClassification,
     BitsAndBytesConfig,
     LlamaConfig,
@@ -30,7 +31,16 @@ HEADS: dict[BaseKind, tuple[str, ...]] = {"encoder": ("classifier",), "decoder":
 
 def encoder() -> PreTrainedModel:
     """BERT with a classification head."""
-    config = BertConfig(
+    return _seeded(BertForSequenceClassification, _bert())
+
+
+def masked() -> PreTrainedModel:
+    """BERT that fills in masks."""
+    return _seeded(BertForMaskedLM, _bert())
+
+
+def _bert() -> BertConfig:
+    return BertConfig(
         vocab_size=VOCABULARY,
         hidden_size=HIDDEN,
         num_hidden_layers=BLOCKS,
@@ -39,7 +49,6 @@ def encoder() -> PreTrainedModel:
         max_position_embeddings=64,
         num_labels=LABELS,
     )
-    return _seeded(BertForSequenceClassification, config)
 
 
 def decoder() -> PreTrainedModel:
