@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from harness.cells.applied import needs_of, with_metric
 from harness.cells.cells import (
     TUNING,
     Comparison,
@@ -72,22 +73,23 @@ class RunsFigure(Figure):
     compare: str = Field("", description="Fields along which cells compete, comma-separated; default: method.")
     mixed: bool = Field(False, description="Draw unlike data or devices together.")
 
-    def select(self, results: Path, split: Split) -> Selected:
+    def select(self, results: Path, measure: Measure) -> Selected:
         """The chosen runs; where a search has tuned some of them, tuned and default settings are cells of their own.
 
         Raises:
-            SpecError: no such run, an unknown field, or a comparison mixes unlike runs and may not.
+            SpecError: no such run or metric, an unknown field, or a comparison mixes unlike runs and may not.
         """
         store = Store(results)
         records = select(labelled_records(store), parse_where(self.where))
+        read = reader(store, needs_of(records, measure.metric))
+        records = with_metric(records, measure, read)
         asked = tuple(part.strip() for part in self.compare.split(",") if part.strip())
         tuned = (TUNING,) if len({lookup(record, TUNING) for record in records}) > 1 else ()
         competing = asked or ("method", *tuned)
         check_fields(records, competing)
         setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)
         comparisons = group(records, Layout(rows=setting + competing, columns=("task",), competing=competing))
-        read = reader(store)
-        find_all_mixed(comparisons, read, split, allow=self.mixed)
+        find_all_mixed(comparisons, read, measure.split, allow=self.mixed)
         return Selected(comparisons, partial(label_of, competing=competing), read)
 
 

@@ -18,13 +18,15 @@ Others override ``compute``, and where a formula gives the value on all bootstra
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import SpecError, unknown
+from harness.core.errors import HarnessWarning, SpecError, unknown
 from harness.core.info import TaskKind
 from harness.core.plugins import Plugin, Registry
 from harness.storage.predictions import Need
@@ -123,6 +125,24 @@ def make_metric(name: str) -> Metric:
         SpecError: an unknown name.
     """
     return METRICS.make(name)
+
+
+class Unregistered(Metric):
+    """A metric that only records know: its direction is a guess, and no answers can be judged by it."""
+
+    source = "records"
+    kinds = frozenset()
+
+
+@cache
+def metric_named(name: str) -> Metric:
+    """The metric of a record; one that is not installed here is ``Unregistered``, and a ``HarnessWarning`` says so."""
+    if name in METRICS.names():
+        return make_metric(name)
+    text = f"metric {name!r} of some runs is not installed here: taken as one where higher is better, in percent"
+    warnings.warn(text, HarnessWarning, stacklevel=2)
+    unregistered: type[Metric] = type("Unregistered", (Unregistered,), {"name": name})
+    return unregistered()
 
 
 def metrics_of(kind: TaskKind) -> list[str]:

@@ -1,15 +1,13 @@
 """Which number of a record is compared, and the cells that have it."""
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Literal
 
 from harness.cells.cells import Cell, Comparison
-from harness.core.errors import HarnessWarning
-from harness.metric import METRICS, Metric, make_metric
+from harness.metric import Metric, metric_named
 from harness.statistics.intervals import Interval, mean_interval
 from harness.storage.record import Record
 
@@ -63,24 +61,6 @@ class Scored:
     def interval(self) -> Interval:
         """Mean over the seeds, with its interval."""
         return mean_interval(list(self.scores.values()))
-
-
-class Unregistered(Metric):
-    """A metric that only records know: its direction is a guess, and no answers can be judged by it."""
-
-    source = "records"
-    kinds = frozenset()
-
-
-@cache
-def metric_named(name: str) -> Metric:
-    """The metric of a record; one that is not installed here is ``Unregistered``, and a ``HarnessWarning`` says so."""
-    if name in METRICS.names():
-        return make_metric(name)
-    text = f"metric {name!r} of some runs is not installed here: taken as one where higher is better, in percent"
-    warnings.warn(text, HarnessWarning, stacklevel=2)
-    unregistered: type[Metric] = type("Unregistered", (Unregistered,), {"name": name})
-    return unregistered()
 
 
 def score_cells(comparison: Comparison, measure: Measure) -> list[Scored]:

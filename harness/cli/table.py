@@ -43,6 +43,7 @@ def table(
     format: Annotated[Format, typer.Option(help="Text format.", **one_of("--format", Format))] = "md",
 ) -> None:
     """Compare the finished runs: mean ± interval over seeds, bold what may be the best with 95 % confidence."""
+    from harness.cells.applied import needs_of, with_metric
     from harness.cells.cells import make_layout, parse_where, select
     from harness.cells.scores import Measure
     from harness.cells.tuning import labelled_records
@@ -54,11 +55,12 @@ def table(
     store = Store(results)
     records = select(labelled_records(store), parse_where(where or []))
     layout = make_layout(records, split_names(rows), split_names(columns), split_names(compare))
+    measure, read = Measure(metric, split, checkpoint), reader(store, needs_of(records, metric))
     made = make_table(
-        records,
+        with_metric(records, measure, read),
         layout,
-        Measure(metric, split, checkpoint),
-        reader(store),
+        measure,
+        read,
         costs=split_names(costs),
         family=family,
         allow_mixed=mixed,

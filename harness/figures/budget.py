@@ -12,6 +12,7 @@ from harness.core.errors import SpecError
 from harness.figure import Figure
 from harness.figures._drawing import draw_curves
 from harness.figures._panels import Curve, Panel
+from harness.metric import metric_named
 from harness.search.record import StudyRecord, find_studies
 from harness.statistics.intervals import Floats
 
@@ -79,5 +80,6 @@ def _labels(studies: Sequence[StudyRecord]) -> list[str]:
 
 
 def _curve(study: StudyRecord, label: str) -> Curve:
-    mean, deviation = expected_best([trial.values[0] for trial in study.trials if trial.values])
-    return Curve(label, np.arange(1.0, len(mean) + 1), mean, deviation)
+    sign = metric_named(study.metric).sign
+    mean, deviation = expected_best([sign * trial.values[0] for trial in study.trials if trial.values])
+    return Curve(label, np.arange(1.0, len(mean) + 1), sign * mean, deviation)

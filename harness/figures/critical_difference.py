@@ -20,7 +20,7 @@ class CriticalDifference(ScoresFigure):
 
     def draw(self, results: Path) -> Any:
         """One line of ranks over all comparisons."""
-        chosen = self.select(results, self.split)
+        chosen = self.select(results, self.measure)
         return draw_ranks(*rank_methods_of(chosen.comparisons, chosen.label, self.measure))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.cells.cells import Comparison, Label, title_of
+from harness.cells.scores import Measure
 from harness.core.errors import SpecError
 from harness.figure import RunsFigure
 from harness.figures._drawing import draw_curves
@@ -27,7 +28,7 @@ class LearningCurves(RunsFigure):
 
     def draw(self, results: Path) -> Any:
         """A panel for each comparison."""
-        chosen = self.select(results, "validation")
+        chosen = self.select(results, Measure(split="validation"))
         panels = [curve_panel(comparison, chosen.label, self.y, self.x) for comparison in chosen.comparisons]
         if not any(panel.parts for panel in panels):
             runs = [run for comparison in chosen.comparisons for cell in comparison.cells for run in cell.ok]

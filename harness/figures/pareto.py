@@ -38,7 +38,7 @@ class ParetoFront(ScoresFigure):
 
     def draw(self, results: Path) -> Any:
         """A panel for each comparison."""
-        chosen = self.select(results, self.split)
+        chosen = self.select(results, self.measure)
         panels = [pareto_panel(each, chosen.label, self.measure, self.cost, chosen.read) for each in chosen.comparisons]
         metric = self.metric or "primary metric"
         if not any(panel.parts for panel in panels):

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.core.errors import SpecError
 from harness.libraries.optuna import judged, stored, trial_id
+from harness.metric import make_metric
 from harness.search.plan import Plan, RunTrial
 from harness.search.record import with_params
 from harness.search.space import suggest
@@ -29,6 +30,9 @@ FAILED = "failed"
 
 WORST_QUALITY = 0.0
 """Told for a failed trial: no metric falls below it but correlations of a model worse than useless."""
+
+WORST_ERROR = 1e6
+"""Told for a failed trial of a metric without an upper end where lower is better, while no other trial has ended."""
 
 
 def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callable[[], None]) -> list[float]:
@@ -57,7 +61,21 @@ def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callab
     # A trial that was killed after this is retried with its constraints, which Optuna lets nobody set twice.
     if FAILED not in stored(trial).constraints:
         trial.set_constraint(FAILED, 0.0 if status == "ok" else 1.0)
-    return [mean(_value(name, record) for record in records) for name in plan.search.objectives]
+    worst = _worst_quality(trial, plan)
+    return [mean(_value(name, record, worst) for record in records) for name in plan.search.objectives]
+
+
+def _worst_quality(trial: Trial, plan: Plan) -> float:
+    """What a failed trial is told to be worth: where there is no worst value, the worst of the trials so far."""
+    metric = make_metric(plan.metric)
+    if metric.higher_is_better:
+        return WORST_QUALITY
+    if metric.is_percent:
+        return metric.range[1]
+    ended = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    place = plan.search.objectives.index("quality") if "quality" in plan.search.objectives else None
+    told = [other.values[place] for other in ended] if place is not None else []
+    return max(told, default=WORST_ERROR)
 
 
 def is_failed(trial: FrozenTrial) -> bool:
@@ -65,11 +83,11 @@ def is_failed(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and any(value > 0 for value in trial.constraints.values())
 
 
-def _value(objective: Objective, record: Record) -> float:
+def _value(objective: Objective, record: Record, worst: float) -> float:
     match objective:
         case "quality":
             score = record.metric("validation")
-            return score if record.status == "ok" and score is not None and math.isfinite(score) else WORST_QUALITY
+            return score if record.status == "ok" and score is not None and math.isfinite(score) else worst
         case "trainable_params":
             return float(record.params.trainable)
         case "memory":

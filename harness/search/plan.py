@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from harness.core.space import Space
 from harness.core.spec import RunSpec, digest
+from harness.metric import make_metric
 from harness.runs.identity import identify
 from harness.runs.resolve import Resolved, resolve
 from harness.search.space import Params, default_params, search_space
-from harness.search.spec import SearchSpec
+from harness.search.spec import Objective, SearchSpec
 from harness.storage.record import Record
 
 OnValidation = Callable[[int, dict[str, float]], None]
@@ -35,6 +37,11 @@ class Plan:
     def metric(self) -> str:
         """The task's primary metric."""
         return self.run.task.metrics[0]
+
+    def direction(self, objective: Objective) -> Literal["maximize", "minimize"]:
+        """As Optuna calls it: quality as its metric has it, costs are minimized."""
+        is_maximized = objective == "quality" and make_metric(self.metric).higher_is_better
+        return "maximize" if is_maximized else "minimize"
 
     @cached_property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from harness.core.errors import HarnessError, HarnessWarning, SpecError, unknown
 from harness.core.spec import RunSpec, chosen, merge, nested, parse_spec
 from harness.method import make_method
+from harness.metric import metric_named
 from harness.recipe import make_recipe
 from harness.search.spec import Objective, SearchSpec
 from harness.storage.files import one_line
@@ -75,7 +76,7 @@ class StudyRecord(Part):
         front: dict[int, list[float]] = {}
         for n, trial in enumerate(self.completed, 1):
             if trial.status == "complete":
-                front = _advanced(front, trial.number, _gains(trial, self.search.objectives))
+                front = _advanced(front, trial.number, _gains(trial, self.search.objectives, self.metric))
             if len(front) == 1:
                 won[next(iter(front))] = n
         return won
@@ -88,7 +89,9 @@ class StudyRecord(Part):
             if spent[0] >= (search.trials or math.inf) or spent[1] >= (search.budget_seconds or math.inf):
                 break
             kept.append(trial)
-        return self.model_copy(update={"search": search, "trials": kept, "best": best_trials(kept, search.objectives)})
+        return self.model_copy(
+            update={"search": search, "trials": kept, "best": best_trials(kept, search.objectives, self.metric)}
+        )
 
     def trial(self, number: int) -> TrialRecord:
         """A trial by its number.
@@ -106,12 +109,12 @@ class StudyRecord(Part):
         return with_params(self.spec, self.trial(number).params)
 
 
-def best_trials(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> list[int]:
+def best_trials(trials: Sequence[TrialRecord], objectives: Sequence[Objective], metric: str) -> list[int]:
     """Numbers of the complete trials that no other one dominates; with one objective, the first of the best."""
     front: dict[int, list[float]] = {}
     for trial in trials:
         if trial.status == "complete":
-            front = _advanced(front, trial.number, _gains(trial, objectives))
+            front = _advanced(front, trial.number, _gains(trial, objectives, metric))
     return list(front)
 
 
@@ -122,9 +125,10 @@ def _advanced(front: dict[int, list[float]], number: int, gains: list[float]) ->
     return {place: other for place, other in front.items() if not _dominates(gains, other)} | {number: gains}
 
 
-def _gains(trial: TrialRecord, objectives: Sequence[Objective]) -> list[float]:
+def _gains(trial: TrialRecord, objectives: Sequence[Objective], metric: str) -> list[float]:
     """The values, so that higher is better."""
-    return [value if name == "quality" else -value for name, value in zip(objectives, trial.values, strict=True)]
+    sign = metric_named(metric).sign
+    return [sign * value if name == "quality" else -value for name, value in zip(objectives, trial.values, strict=True)]
 
 
 def _dominates(one: list[float], other: list[float]) -> bool:

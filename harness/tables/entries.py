@@ -28,7 +28,8 @@ NO_SPREAD = "all seeds score the same, and examples tell no variance: no interva
 class Entry:
     """What one cell shows: an interval, or a word in its place; the numbers of its footnotes.
 
-    ``variation`` is what the interval holds; ``n_planned`` counts the seeds that any cell of the comparison was run on.
+    ``is_percent`` says how the interval is shown, ``variation`` what it holds; ``n_planned`` counts the seeds that any
+    cell of the comparison was run on.
     """
 
     interval: Interval | None = None
@@ -36,6 +37,7 @@ class Entry:
     standing: Standing = ""
     variation: Literal["seeds", "examples"] = "seeds"
     n_planned: int = 0
+    is_percent: bool = True
     notes: tuple[int, ...] = ()
     costs: tuple[float, ...] = ()
 
@@ -88,11 +90,12 @@ def judge(
                 standing=_standing(place, verdict),
                 variation="examples" if note == SAME_SCORES else "seeds",
                 n_planned=len(seeds),
+                is_percent=one is None or one.metric.is_percent,
                 notes=tuple(_number(reason, notes) for reason in [*reasons, note] if reason),
                 costs=mean_costs(cell, costs),
             )
     metrics = {one.cell.column: one.metric for cells in scored for one in cells}
-    return Judged(entries, metrics, tuple(notes), _evidence(tested, verdicts, layout, family))
+    return Judged(entries, metrics, tuple(notes), _evidence(scored, tested, verdicts, layout, family))
 
 
 def _without_task(key: Key, layout: Layout) -> Key:
@@ -101,13 +104,18 @@ def _without_task(key: Key, layout: Layout) -> Key:
 
 
 def _evidence(
-    tested: Sequence[Sequence[Scored]], verdicts: Sequence[Verdict], layout: Layout, family: Family
+    scored: Sequence[Sequence[Scored]],
+    tested: Sequence[Sequence[Scored]],
+    verdicts: Sequence[Verdict],
+    layout: Layout,
+    family: Family,
 ) -> Evidence:
     return Evidence(
         n_tests=sum(verdict.n_tests for verdict in verdicts),
         scope=() if family == "comparison" else tuple(field for field in layout.shared if field != "task"),
         family=family,
-        floors=tuple(verdict.floor for verdict in verdicts if verdict.floor),
+        metrics=tuple({one.metric.name: one.metric for cells in scored for one in cells}.values()),
+        floors=tuple((cells[0].metric, v.floor) for cells, v in zip(tested, verdicts, strict=True) if v.floor),
         seed_correlation=seed_correlation(table for cells in tested if (table := _by_seed(cells)) is not None),
     )
 

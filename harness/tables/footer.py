@@ -8,6 +8,7 @@ from harness.cells.cells import AXES, Layout, device, lookup
 from harness.cells.scores import Measure
 from harness.cells.ties import Family
 from harness.cells.tuning import tuning_sentence
+from harness.metric import Metric
 from harness.storage.record import Record
 
 
@@ -19,14 +20,17 @@ class Evidence:
         n_tests: Comparisons of a cell with the best of its comparison.
         scope: Fields within whose values Holm's correction runs, where that is not the whole table.
         family: What it runs over.
-        floors: Of each comparison, the smallest lead of the best that would have been seen with 80 % power.
+        metrics: What the table shows.
+        floors: Of each comparison, its metric and the smallest lead of the best that would have been seen with 80 %
+            power.
         seed_correlation: As ``statistics.seed_correlation``.
     """
 
     n_tests: int
     scope: tuple[str, ...]
     family: Family
-    floors: tuple[float, ...]
+    metrics: tuple[Metric, ...]
+    floors: tuple[tuple[Metric, float], ...]
     seed_correlation: float | None
 
 
@@ -38,7 +42,7 @@ def make_footer(
     fixed = [f"{axis} {lookup(records[0], axis)}" for axis in axes]
     lines = [
         f"All runs: {', '.join(fixed)}." if fixed else "",
-        _what(measure),
+        _what(measure, evidence.metrics),
         _how(layout, measure, evidence),
         _sight(evidence),
         tuning_sentence(records),
@@ -60,10 +64,12 @@ def format_seeds(seeds: Iterable[int]) -> str:
     return ", ".join(f"{g[0]}-{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
 
 
-def _what(measure: Measure) -> str:
+def _what(measure: Measure, metrics: Sequence[Metric]) -> str:
+    own = ", ".join(metric.name for metric in metrics if not metric.is_percent)
+    unit = f" ({own}: in the unit of the target)" if own else ""
     checkpoint = "the checkpoint chosen on validation" if measure.checkpoint == "chosen" else "the last checkpoint"
     return (
-        f"Percent on {measure.split}, at {checkpoint}: mean ± half-width of the 95 % t-interval over seeds "
+        f"Percent{unit} on {measure.split}, at {checkpoint}: mean ± half-width of the 95 % t-interval over seeds "
         "(number of seeds). Unless a note says otherwise it holds the variation between seeds, not that of drawing "
         "other test examples."
     )
@@ -81,20 +87,33 @@ def _how(layout: Layout, measure: Measure, evidence: Evidence) -> str:
     elif evidence.scope:
         over += f", those of one {', '.join(evidence.scope)} at a time"
     return (
-        f"Bold: the cells that with 95 % confidence contain the best{same}, which are the highest mean (★) and what a "
-        f"paired one-sided test over seeds and {measure.split} examples does not find worse, at 5 % after Holm's "
-        f"correction over {over}."
+        f"Bold: the cells that with 95 % confidence contain the best{same}, which are the {_best(evidence)} mean (★) "
+        f"and what a paired one-sided test over seeds and {measure.split} examples does not find worse, at 5 % after "
+        f"Holm's correction over {over}."
     )
+
+
+def _best(evidence: Evidence) -> str:
+    """What the best mean of the shown metrics is."""
+    lower = ", ".join(metric.name for metric in evidence.metrics if not metric.higher_is_better)
+    is_mixed = any(metric.higher_is_better for metric in evidence.metrics)
+    return "highest" if not lower else f"highest (of {lower} the lowest)" if is_mixed else "lowest"
 
 
 def _sight(evidence: Evidence) -> str:
     """What the table could see."""
     if not evidence.floors:
         return ""
-    low, high = (f"{100 * floor:.1f}" for floor in (min(evidence.floors), max(evidence.floors)))
-    lead = low if low == high else f"{low} to {high}"
+    by_unit: defaultdict[str, list[str]] = defaultdict(list)
+    for metric, floor in sorted(evidence.floors, key=lambda found: found[1]):
+        unit, text = ("points", f"{100 * floor:.1f}") if metric.is_percent else (metric.name, f"{floor:.3g}")
+        by_unit[unit].append(text)
+    ranges = {
+        unit: texts[0] if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}" for unit, texts in by_unit.items()
+    }
+    lead = ", ".join(f"{texts} {unit}" for unit, texts in ranges.items())
     pairing = evidence.seed_correlation
-    return f"A lead of {lead} points would be seen with 80 % power." + (
+    return f"A lead of {lead} would be seen with 80 % power." + (
         ""
         if pairing is None
         else f" Scores of two methods correlate over seeds by {pairing:.2f}: pairing helps where that is positive."

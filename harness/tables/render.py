@@ -29,13 +29,18 @@ def format_cost(name: str, value: float) -> str:
 
 
 def format_entry(entry: Entry) -> str:
-    """Mean ± half-width (number of seeds) in percent, or the word."""
+    """Mean ± half-width (number of seeds), in percent or in the metric's own unit; or the word."""
     interval = entry.interval
     if interval is None:
         return entry.word or NO_RUN
-    width = "" if interval.half_width is None else f" ± {100 * interval.half_width:.1f}"
+    width = "" if interval.half_width is None else f" ± {format_value(interval.half_width, entry.is_percent)}"
     n = f"{interval.n} of {entry.n_planned}" if interval.n < entry.n_planned else f"{interval.n}"
-    return f"{100 * interval.mean:.1f}{width} ({n})"
+    return f"{format_value(interval.mean, entry.is_percent)}{width} ({n})"
+
+
+def format_value(value: float, is_percent: bool) -> str:
+    """Percent with one digit after the point; what is no percentage with three digits."""
+    return f"{100 * value:.1f}" if is_percent else f"{value:.3g}"
 
 
 def is_bold(entry: Entry) -> bool:

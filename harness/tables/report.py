@@ -79,13 +79,18 @@ def report_data(records: Sequence[Record], read: Read) -> dict[str, Any]:
     judged = judge(comparisons, layout, measure, read, tuple(COSTS), family="tasks", allow_mixed=True)
     cells = [cell for comparison in comparisons for cell in comparison.cells]
     label = short_label(records, layout)
+    metrics = {each.key: each.cells[0].runs[0].primary_metric for each in comparisons}
     shared: dict[str, list[Any]] = {"specs": [], "environments": [], "sources": []}
     places: dict[str, int] = {}
     return {
         "cells": [_cell(cell, judged.entries[cell.row, cell.column], label) for cell in cells],
         "notes": judged.notes,
         "footer": make_footer(records, layout, measure, tuple(COSTS), judged.evidence),
-        "pairs": [_pair(pair, layout) for pair in compare_pairs(comparisons, label, measure, read)],
+        "pairs": [
+            _pair(pair, layout) | {"metric": metrics[pair.setting]}
+            for pair in compare_pairs(comparisons, label, measure, read)
+        ],
+        "own_units": sorted(metric.name for metric in judged.evidence.metrics if not metric.is_percent),
         "curves": [curve for comparison in comparisons for curve in _curves(comparison, label)],
         "runs": [_run(run, label, shared, places) for run in records],
         **shared,
@@ -145,7 +150,8 @@ def _pair(pair: PairTest, layout: Layout) -> dict[str, Any]:
 
 def _curves(comparison: Comparison, label: Label) -> list[dict[str, Any]]:
     """The mean validation curve of every cell."""
-    axes = {label(cell.runs[0]): _axes(cell.runs[0], label) for cell in comparison.cells}
+    first = [cell.runs[0] for cell in comparison.cells]
+    axes = {label(run): _axes(run, label) | {"metric": run.primary_metric} for run in first}
     return [
         axes[curve.label] | {"step": _thin(curve.x.tolist()), "mean": _thin(curve.mean.tolist())}
         for curve in curve_panel(comparison, label, None, "step").parts

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from harness.cells.cells import Layout, group, layout_of_all
-from harness.cells.scores import Measure, Scored, Unregistered, score_cells
+from harness.cells.scores import Measure, Scored, score_cells
 from harness.cells.ties import TOO_FEW, UNREADABLE, Verdict, find_ties
+from harness.metric import Unregistered
 from harness.statistics.intervals import holm
 from harness.storage.predictions import Answers
 from harness.storage.record import Record

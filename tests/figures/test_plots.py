@@ -84,7 +84,7 @@ def test_wrong_output_and_columns_are_named(results: Path, tmp_path: Path) -> No
 
 
 def test_a_metric_that_no_run_has_is_no_empty_picture(results: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="no run has a test acuracy"):
+    with pytest.raises(SpecError, match="did you mean 'accuracy'"):
         draw("pareto", results, tmp_path / "pareto.png", metric="acuracy")
     assert not list(tmp_path.iterdir())
 

@@ -13,7 +13,9 @@ const byId = (id) => document.getElementById(id);
 
 // ---- text
 
-const percent = (value) => (value == null ? "" : (100 * value).toFixed(1));
+const ownUnits = new Set(data.own_units); // metrics that are no percentages
+const scale = (metric) => (ownUnits.has(metric) ? 1 : 100);
+const amount = (value, metric) => (value == null ? "" : ownUnits.has(metric) ? String(Number(value.toPrecision(3))) : (100 * value).toFixed(1));
 const pValue = (value) => (value == null ? "" : value < 0.001 ? "< 0.001" : value.toFixed(3));
 const spaced = (text) => text.replaceAll("_", " ");
 
@@ -92,7 +94,7 @@ const cellColumns = [
   { key: "metric", title: "metric" },
   {
     key: "mean", title: "mean ± 95 %", number: true,
-    text: (row) => row.mean == null ? spaced(row.status) : percent(row.mean) + (row.half_width == null ? "" : " ± " + percent(row.half_width)) + (row.standing === "best" ? " ★" : ""),
+    text: (row) => row.mean == null ? spaced(row.status) : amount(row.mean, row.metric) + (row.half_width == null ? "" : " ± " + amount(row.half_width, row.metric)) + (row.standing === "best" ? " ★" : ""),
     classes: (row) => row.standing === "best" || row.standing === "tied" ? "best" : row.mean == null ? "bad" : "",
     notes: (row) => row.notes,
   },
@@ -104,7 +106,7 @@ const pairColumns = [
   ...axisColumns,
   { key: "a", title: "a" },
   { key: "b", title: "b" },
-  { key: "difference", title: "a − b", number: true, text: (row) => percent(row.difference) + " ± " + percent(row.half_width), classes: (row) => row.holm <= 0.05 ? "best" : "" },
+  { key: "difference", title: "a − b", number: true, text: (row) => amount(row.difference, row.metric) + " ± " + amount(row.half_width, row.metric), classes: (row) => row.holm <= 0.05 ? "best" : "" },
   { key: "n", title: "seeds", number: true },
   { key: "p", title: "p", number: true, text: (row) => pValue(row.p) },
   { key: "holm", title: "p (Holm)", number: true, text: (row) => pValue(row.holm) },
@@ -118,8 +120,8 @@ const runColumns = [
   { key: "label", title: "method" },
   { key: "seed", title: "seed", number: true },
   { key: "status", title: "status", text: (row) => spaced(row.status), classes: (row) => isOk(row) ? "" : "bad" },
-  { key: "validation", title: "validation", number: true, text: (row) => percent(row.validation) },
-  { key: "test", title: "test", number: true, text: (row) => percent(row.test) },
+  { key: "validation", title: "validation", number: true, text: (row) => amount(row.validation, row.metric) },
+  { key: "test", title: "test", number: true, text: (row) => amount(row.test, row.metric) },
   ...costColumns,
 ];
 
@@ -143,8 +145,8 @@ function drawScatter(keep) {
     const own = cells.filter((cell) => cell.label === label);
     return {
       name: plain(label), mode: "markers", marker: { color: color(label), size: 9, opacity: 0.8 },
-      x: own.map((cell) => cell[key]), y: own.map((cell) => 100 * cell.mean),
-      error_y: { array: own.map((cell) => 100 * (cell.half_width ?? 0)), thickness: 1, width: 3 },
+      x: own.map((cell) => cell[key]), y: own.map((cell) => scale(cell.metric) * cell.mean),
+      error_y: { array: own.map((cell) => scale(cell.metric) * (cell.half_width ?? 0)), thickness: 1, width: 3 },
       text: own.map((cell) => setting(cell) + "<br>" + cell.n + " seeds"),
       hovertemplate: "%{fullData.name}: %{y:.1f}<br>%{x:.4s}" + COSTS[key].unit + "<br>%{text}<extra></extra>",
     };
@@ -164,7 +166,7 @@ function drawCurves(keep) {
     named.add(curve.label);
     return {
       name: plain(curve.label), legendgroup: curve.label, showlegend: first, mode: "lines+markers", line: { color: color(curve.label), width: 1.5 },
-      marker: { size: 4 }, x: curve.step, y: curve.mean.map((value) => 100 * value), text: setting(curve),
+      marker: { size: 4 }, x: curve.step, y: curve.mean.map((value) => scale(curve.metric) * value), text: setting(curve),
       hovertemplate: "%{fullData.name}: %{y:.1f}<br>step %{x}<br>%{text}<extra></extra>",
     };
   });
