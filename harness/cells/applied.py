@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from harness.cells.answered import reads
 from harness.cells.scores import Measure
 from harness.core.errors import SpecError
-from harness.metric import Metric, make_metric, metric_named
+from harness.metric import METRICS, Metric, make_metric, metric_named
 from harness.storage.predictions import Need, Read
 from harness.storage.record import Record
 
@@ -14,7 +14,7 @@ from harness.storage.record import Record
 def needs_of(records: Iterable[Record], metric: str | None) -> frozenset[Need]:
     """What has to be read of predictions, for the records' primary metrics or one that was asked for."""
     names = {metric} if metric else {record.primary_metric for record in records if record.primary_metric}
-    return frozenset().union(*(metric_named(name).needs for name in names))
+    return frozenset().union(*(make_metric(name).needs for name in names if name in METRICS.names()))
 
 
 def with_metric(records: Sequence[Record], measure: Measure, read: Read) -> list[Record]:
