@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from harness.core.space import Choice, Range, Space
-from harness.libraries.peft import PeftMethod, are_transposed, target_names, target_shapes
+from harness.libraries.peft import PeftMethod, are_transposed, put_in_place_of, target_names, target_shapes
 from harness.method import BaseInfo, Context, TaskInfo
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class LoRA(PeftMethod):
 
             from harness.methods._low_rank import LowRankLinear
 
-            config._register_custom_module({nn.Linear: LowRankLinear})
+            put_in_place_of(config, {nn.Linear: LowRankLinear})
         return config
 
     def expected_params(self, base: BaseInfo) -> int | None:

@@ -1,7 +1,7 @@
 """What every method built on peft shares; such a method is its fields and one `config`."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from harness.method import BaseInfo, Context, LinearShape, Method
 from harness.storage.checkpoint import check_fits, read_tensors
 
 if TYPE_CHECKING:
-    from peft import PeftConfig, PeftModel, TaskType
+    from peft import LoraConfig, PeftConfig, PeftModel, TaskType
     from torch import nn
 
 ADAPTER = "default"
@@ -98,6 +98,14 @@ def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
         if not any(_ends_with(name, choice) for name in names):
             raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names})
     return [name for name in names if any(_ends_with(name, choice) for choice in chosen)]
+
+
+def put_in_place_of(config: "LoraConfig", layers: "Mapping[type[nn.Module], type[nn.Module]]") -> None:
+    """Let peft wrap modules of a class in a layer of one's own instead of its LoRA layer for it.
+
+    peft documents it, under a private name: https://huggingface.co/docs/peft/developer_guides/custom_models
+    """
+    config._register_custom_module(dict(layers))
 
 
 def are_transposed(model: "nn.Module", names: Sequence[str]) -> bool:
