@@ -1,24 +1,29 @@
-"""The probe contract: whatever is measured of a run beside its primary metric."""
+"""The probe contract: whatever is measured of a run beside its metrics."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.core.info import BaseInfo, TaskInfo
+from harness.core.errors import HarnessError, HarnessWarning, unknown
+from harness.core.info import BaseInfo
 from harness.core.plugins import Plugin, Registry
 from harness.core.spec import ProbeSpec
+from harness.core.units import Unit
+from harness.task import Example, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
 
+    from harness.storage.predictions import Answers
     from harness.storage.record import Record
 
-Phase = Literal["load", "tokenize", "train", "eval"]
-Unit = Literal["", "s", "B", "J", "g", "tokens/s"]
-"""Of a quantity: a share or a plain number, seconds, bytes, joules, grams, tokens a second; counts have none."""
+Phase = Literal["run", "load", "tokenize", "train", "eval", "report"]
+"""What a run does; ``run`` is all of it, ``report`` telling others of a validation (a search may end the run there)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Quantity:
     """A number that a probe gives, under one name in tables, figures, searches and the page.
 
     Args:
-        name: Unique over all probes, with its unit as a suffix.
+        name: Unique over all probes, with its unit as a suffix (``energy_joules``).
         description: One phrase.
         unit: Of the value as it is stored.
         higher_is_better: The direction of improvement.
@@ -39,31 +44,59 @@ class Quantity:
     higher_is_better: bool = False
     read: "Callable[[Record], float | None] | None" = None
 
+    @property
+    def label(self) -> str:
+        """The name in words, for axes and heads."""
+        return self.name.replace("_", " ")
+
     def of(self, record: "Record") -> float | None:
         """The value in a record, or None where it was not measured."""
+        if self.name in record.measured_reasons:
+            return None
         value = self.read(record) if self.read else record.measured.get(self.name)
-        return None if value is None else float(value)
+        try:
+            return None if value is None else float(value)
+        except OverflowError:  # JSON's integers have no end
+            return math.inf
+
+    def loss(self, value: Any) -> Any:
+        """The value, or an array of them, so that less is better."""
+        return -value if self.higher_is_better else value
 
 
 @dataclass(frozen=True)
 class Subject:
     """An adapted model under examination.
 
-    ``answer`` gives the model's answers to any examples of the task, as at test; ``judged`` has the test's, once it is
-    known. ``adapter`` is the folder of what was trained, if anything.
+    ``head_names`` are the dotted names of the modules made for the task. ``splits`` are the examples of train,
+    validation and test. ``answer`` gives the model's answers to any examples of the task, as at test, and ``score``
+    what answers are worth in the task's primary metric. ``answers`` has those to every split and task that was judged,
+    once they are known. ``adapter`` is the folder of what is trained, None where nothing is.
     """
 
     model: "nn.Module"
+    tokenizer: Any
     base: BaseInfo
-    task: TaskInfo
+    task: Task
+    head_names: tuple[str, ...]
     seed: int
-    answer: Callable[[Sequence[Any]], Sequence[Any]]
-    judged: Mapping[str, Any]
+    splits: Mapping[str, Sequence[Example]]
+    answer: "Callable[[Sequence[Example]], Answers]"
+    score: "Callable[[Answers], float]"
     adapter: "Path | None"
+    answers: "Mapping[str, Answers]" = field(default_factory=dict)
 
 
 class Probe(Plugin):
-    """Something to be measured; state between hooks belongs in private attributes."""
+    """Something to be measured; the fields of a subclass are its settings.
+
+    Every hook does nothing unless it is overridden. State between hooks belongs in private attributes (pydantic's
+    ``PrivateAttr``): each run has a probe of its own. Random numbers drawn, gradients and the training mode left behind
+    in a hook don't reach the run. A probe that raises loses its own values, and the record says why.
+
+    Values are finite numbers by name of quantity; one may be left out where it is not defined. A name with a dot is a
+    key of the record instead, which the standard probes' quantities read.
+    """
 
     quantities: ClassVar[tuple[Quantity, ...]]
     is_standard: ClassVar[bool] = False
@@ -71,14 +104,22 @@ class Probe(Plugin):
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
-        """Held while a phase of the run lasts; validations are phases inside ``train``."""
+        """Held while a phase of the run lasts, also where it fails.
+
+        ``run`` is entered once and holds all others. ``eval`` and ``report`` come more than once: those of
+        validations lie inside ``train``.
+        """
         yield
 
     def before(self, subject: Subject) -> None:
         """Called when the method is applied and nothing is trained yet."""
 
-    def after(self, subject: Subject) -> dict[str, float]:
-        """The values by name of quantity, of the chosen checkpoint."""
+    def after(self, subject: Subject) -> Mapping[str, Any]:
+        """Values of the chosen checkpoint, once the test is answered."""
+        return {}
+
+    def spent(self) -> Mapping[str, Any]:
+        """Values of what the phases took, asked at the end of every run, of a failed one too."""
         return {}
 
 
@@ -93,3 +134,47 @@ def make_probe(spec: ProbeSpec) -> Probe:
         SpecError: an unknown probe, or every field that is wrong.
     """
     return PROBES.make(spec.name, spec.settings, prefix=f"probe.{spec.name}")
+
+
+def probes_by_quantity() -> dict[str, type[Probe]]:
+    """Name of every quantity → what gives it; a probe that can't be imported is left out with a ``HarnessWarning``.
+
+    Raises:
+        HarnessError: two probes give a quantity of the same name.
+    """
+    found: dict[str, type[Probe]] = {}
+    for name in PROBES.names():
+        try:
+            probe = PROBES.find(name)
+        except HarnessError as error:
+            warnings.warn(f"a probe is left out: {error}", HarnessWarning, stacklevel=2)
+            continue
+        for quantity in probe.quantities:
+            if quantity.name in found:
+                raise HarnessError(f"probes {found[quantity.name].name!r} and {name!r} both give {quantity.name}")
+            found[quantity.name] = probe
+    return found
+
+
+def quantities() -> dict[str, Quantity]:
+    """Every quantity by name, those that every run has first."""
+    probes = probes_by_quantity()
+    of_probes = sorted(set(probes.values()), key=lambda probe: (not probe.is_standard, probe.name))
+    return {quantity.name: quantity for probe in of_probes for quantity in probe.quantities}
+
+
+def find_quantities(names: Iterable[str], what: str = "cost") -> tuple[Quantity, ...]:
+    """The quantities of some names.
+
+    Args:
+        names: In the order wanted.
+        what: What an error calls them.
+
+    Raises:
+        SpecError: an unknown name.
+    """
+    known, names = quantities(), tuple(names)
+    for name in names:
+        if name not in known:
+            raise unknown(what, name, known)
+    return tuple(known[name] for name in names)

@@ -15,6 +15,7 @@ import pytest
 from harness.core.plugins import Registry
 from harness.core.spec import RunSpec, merge, parse_spec
 from harness.method import METHODS
+from harness.probe import PROBES
 from harness.task import TASKS
 
 MakeSpec = Callable[..., RunSpec]
@@ -81,12 +82,13 @@ def forget(*registries: Registry[Any]) -> None:
 
 @pytest.fixture
 def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
-    """Add one file to methods/ or benchmarks/: its whole text, or the lines a toy method's ``apply`` begins with."""
+    """Add one file to methods/, benchmarks/ or probes/: its text, or the lines of a toy method's ``apply``."""
     import harness.benchmarks
     import harness.methods
+    import harness.probes
 
-    packages = {"methods": harness.methods, "benchmarks": harness.benchmarks}
-    registries = (METHODS, TASKS)
+    packages = {"methods": harness.methods, "benchmarks": harness.benchmarks, "probes": harness.probes}
+    registries = (METHODS, TASKS, PROBES)
 
     def add(kind: str, name: str, text: str) -> None:
         folder = tmp_path / kind

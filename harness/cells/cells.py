@@ -277,13 +277,17 @@ def _some(values: Sequence[str]) -> str:
     return ", ".join(values[:6]) + ", …" * (len(values) > 6)
 
 
+UNDECISIVE = {"seed", "probes"}
+"""Fields of a spec in which the runs of one cell may differ."""
+
+
 def differing_fields(runs: Sequence[Record]) -> dict[str, list[str]]:
-    """The spec fields other than the seed in which runs differ, with the values found."""
-    names = set(RunSpec.model_fields) - {"seed"}
+    """The spec fields that may change results, but for the seed, in which runs differ, with the values found."""
+    names = set(RunSpec.model_fields) - UNDECISIVE
     if all(getattr(run.spec, name) == getattr(runs[0].spec, name) for run in runs[1:] for name in names):
         return {}
     flat = [spec_fields(run) for run in runs]
-    fields = sorted({name for spec in flat for name in spec} - {"seed"})
+    fields = sorted({name for spec in flat for name in spec if name not in UNDECISIVE})
     values = {field: sorted({str(spec.get(field)) for spec in flat}) for field in fields}
     return {field: found for field, found in values.items() if len(found) > 1}
 

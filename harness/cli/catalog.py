@@ -9,7 +9,9 @@ from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 from harness.cli.usage import one_of
 
-Kind = Literal["methods", "recipes", "tasks", "bases", "formulations", "metrics", "figures", "executors", "runs"]
+Kind = Literal[
+    "methods", "recipes", "tasks", "bases", "formulations", "metrics", "probes", "figures", "executors", "runs"
+]
 
 REGISTRIES = {
     "methods": "harness.method:METHODS",
@@ -30,7 +32,8 @@ def list_(
     if kind in REGISTRIES:
         say_table(*_plugins(REGISTRIES[kind]))
     else:
-        say_table(*(_runs(results) if kind == "runs" else {"tasks": _tasks, "bases": _bases}[kind]()))
+        listings = {"tasks": _tasks, "bases": _bases, "probes": _probes}
+        say_table(*(_runs(results) if kind == "runs" else listings[kind]()))
 
 
 Listing = tuple[list[str], list[list[str]]]
@@ -64,6 +67,19 @@ def _tasks() -> Listing:
         places = [*([declared.hub.id] if declared.hub else []), *(["package asset"] if declared.asset else [])]
         rows.append([name, declared.kind, ", ".join(declared.metrics), ", ".join(places), declared.source])
     return ["task", "kind", "metrics", "data", "source"], rows
+
+
+def _probes() -> Listing:
+    """A row for every quantity: the words that tables, figures and searches know."""
+    from harness.probe import probes_by_quantity, quantities
+
+    probes, rows = probes_by_quantity(), []
+    for name, quantity in quantities().items():
+        probe = probes[name]
+        better = "higher" if quantity.higher_is_better else "lower"
+        asked = "every run" if probe.is_standard else f"--probe {probe.name}"
+        rows.append([name, quantity.unit, better, quantity.description, asked, _settings(probe), probe.source])
+    return ["quantity", "unit", "better", "what it is", "measured by", "settings", "source"], rows
 
 
 def _bases() -> Listing:

@@ -20,6 +20,7 @@ def run(
     quantization: Annotated[str, typer.Option(help="none, 8bit or 4bit.")] = "none",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     recipe: Recipes = None,
+    probe: Annotated[list[str] | None, typer.Option(help="Measure this too, see `list probes`; repeatable.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="section.field=value; may be repeated.")] = None,
     force: Annotated[bool, typer.Option(help="Repeat a finished run, keep the old record beside it.")] = False,
     dry_run: Annotated[
@@ -37,7 +38,7 @@ def run(
         "base": {"name": base, "quantization": quantization},
         "seed": seed,
     }
-    resolved = resolve(asked_for(named, set_ or (), recipes=recipe or ()))
+    resolved = resolve(asked_for(named, set_ or (), recipes=recipe or (), probes=probe or ()))
 
     if dry_run:
         _print_forecast(resolved)
@@ -70,6 +71,9 @@ def _print_forecast(run: "Resolved") -> None:
 
 def print_record(record: "Record", results: Path) -> None:
     """The result of a run on stdout, what is to be known of its data on stderr."""
+    from harness.core.units import with_unit
+    from harness.probe import quantities
+
     for sentence in record.data.notes():
         note(f"{record.spec.task.name}: {sentence}")
     spec, params, cost = record.spec, record.params, record.cost
@@ -84,6 +88,10 @@ def print_record(record: "Record", results: Path) -> None:
         rows.append(["trainable parameters", trained])
         rows.append(["training", f"{cost.train_seconds:.1f} s, {cost.train_tokens:,} tokens"])
         rows.append(["evaluation", f"{cost.eval_seconds:.1f} s"])
+    known = quantities()
+    for name, value in record.measured.items():
+        rows.append([name, with_unit(value, known[name].unit) if name in known else f"{value:g}"])
+    rows += [[name, f"not measured: {reason}"] for name, reason in record.measured_reasons.items()]
     sizes = ", ".join(f"{n:,} {split}" for split, n in record.data.sizes.items())
     rows.append(["data", f"{sizes} ({record.data.source}, {record.data.protocol})"])
     for name, other in record.data.out_of_domain.items():

@@ -26,7 +26,7 @@ def search(
         str | None,
         typer.Option(help="none, median, hyperband or wilcoxon; default: median, none with several objectives."),
     ] = None,
-    objectives: Annotated[str, typer.Option(help="Of quality, trainable_params, memory, seconds.")] = "quality",
+    objectives: Annotated[str, typer.Option(help="Of quality and the quantities, see `list probes`.")] = "quality",
     seeds: Annotated[str, typer.Option(help="Seeds of each trial's runs, comma-separated.")] = "0",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="section.field=value, held fixed; may be repeated.")

@@ -29,9 +29,7 @@ def table(
     checkpoint: Annotated[
         Checkpoint, typer.Option(help="Chosen on validation, or the last.", **one_of("--checkpoint", Checkpoint))
     ] = "chosen",
-    costs: Annotated[
-        str, typer.Option(help="Of trainable_params, stored_bytes, peak_memory_bytes, train_seconds.")
-    ] = "",
+    costs: Annotated[str, typer.Option(help="Quantities shown beside the metric, see `list probes`.")] = "",
     family: Annotated[
         Family,
         typer.Option(
@@ -47,6 +45,7 @@ def table(
     from harness.cells.cells import make_layout, parse_where, select
     from harness.cells.scores import Measure
     from harness.cells.tuning import labelled_records
+    from harness.probe import find_quantities
     from harness.storage.predictions import reader
     from harness.storage.store import Store
     from harness.tables.render import RENDERERS
@@ -61,7 +60,7 @@ def table(
         layout,
         measure,
         read,
-        costs=split_names(costs),
+        costs=find_quantities(split_names(costs)),
         family=family,
         allow_mixed=mixed,
     )

@@ -145,18 +145,22 @@ class RunSpec(Section):
         return parse_spec(merge(self.model_dump(), sections))
 
 
-def asked_for(named: dict[str, Any], assignments: Iterable[str], recipes: Iterable[str] = ()) -> RunSpec:
+def asked_for(
+    named: dict[str, Any], assignments: Iterable[str], recipes: Iterable[str] = (), probes: Iterable[str] = ()
+) -> RunSpec:
     """The spec of a command: its own options, ``section.field=value`` assignments, and plug-ins by name.
 
     Raises:
         SpecError: naming every wrong field.
     """
     given = parse_overrides(assignments)
-    settings = given.pop("recipe", {})
-    if not isinstance(settings, dict):
-        raise SpecError(f"--set recipe.NAME.field=value sets up a recipe; choose one with --recipe {settings}")
-    added = chosen("recipe", recipes, settings)
-    return parse_spec(merge(named, given | ({"recipes": added} if added else {})))
+    for kind, names in (("recipe", recipes), ("probe", probes)):
+        settings = given.pop(kind, {})
+        if not isinstance(settings, dict):
+            raise SpecError(f"--set {kind}.NAME.field=value sets up a {kind}; choose one with --{kind} {settings}")
+        if added := chosen(kind, names, settings):
+            given[f"{kind}s"] = added
+    return parse_spec(merge(named, given))
 
 
 def chosen(kind: str, names: Iterable[str], settings: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,13 +13,15 @@ from pydantic import Field, field_validator
 from harness.cells.answered import answer_cells
 from harness.cells.cells import Comparison, Label, title_of
 from harness.cells.scores import Measure, Scored, score_cells
-from harness.core.errors import HarnessWarning, SpecError, unknown
+from harness.core.errors import HarnessWarning, SpecError
 from harness.figure import ScoresFigure
 from harness.figures._drawing import draw_panels, looks, plain
 from harness.figures._panels import Panel
+from harness.probe import Quantity, find_quantities
 from harness.statistics.intervals import Floats, Interval, mean_interval
-from harness.statistics.pareto import COSTS, Candidate, costs_of, is_dominated, pareto_membership
+from harness.statistics.pareto import Candidate, is_dominated, pareto_membership
 from harness.storage.predictions import Read
+from harness.storage.record import Record
 
 
 class ParetoFront(ScoresFigure):
@@ -27,27 +29,27 @@ class ParetoFront(ScoresFigure):
 
     source = "Deb 2001, Multi-Objective Optimization Using Evolutionary Algorithms, section 2.4, ISBN 978-0471873396"
 
-    cost: str = Field("trainable_params", description=f"Horizontal axis: {', '.join(COSTS)}.")
+    cost: str = Field("trainable_params", description="Horizontal axis: a quantity, see `list probes`.")
 
     @field_validator("cost")
     @classmethod
     def _is_known(cls, cost: str) -> str:
-        if cost not in COSTS:
-            raise unknown("--cost", cost, COSTS)
+        find_quantities([cost], "--cost")
         return cost
 
     def draw(self, results: Path) -> Any:
         """A panel for each comparison."""
         chosen = self.select(results, self.measure)
-        panels = [pareto_panel(each, chosen.label, self.measure, self.cost, chosen.read) for each in chosen.comparisons]
+        (cost,) = find_quantities([self.cost])
+        panels = [pareto_panel(each, chosen.label, self.measure, cost, chosen.read) for each in chosen.comparisons]
         metric = self.metric or "primary metric"
         if not any(panel.parts for panel in panels):
             raise SpecError(f"no run has a {self.split} {metric} and {self.cost} that can be drawn")
         look = looks(point.label for panel in panels for point in panel.parts)
         return draw_panels(
             panels,
-            lambda axis, panel: _draw_panel(axis, panel, look),
-            self.cost.replace("_", " "),
+            lambda axis, panel: _draw_panel(axis, panel, look, "pre" if cost.higher_is_better else "post"),
+            cost.label,
             f"{self.split} {metric}{_unit(panels)}",
         )
 
@@ -70,21 +72,21 @@ def _unit(panels: Sequence[Panel[Point]]) -> str:
     return "" if scales == {1} else " (percent)" if scales == {100} else " (percent, or in its own unit)"
 
 
-def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: str, read: Read) -> Panel[Point]:
+def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: Quantity, read: Read) -> Panel[Point]:
     """Quality against a cost, with the front of the means and each cell's probability of being on it.
 
-    A cell whose quality or cost is no finite number has no place; a ``HarnessWarning`` names it.
+    A cell whose quality or cost is no finite number, or was not measured, has no place; a ``HarnessWarning`` names it.
     """
     scored_cells = score_cells(comparison, measure)
-    with_costs = [(one, np.array([costs_of(run, [cost])[0] for run in one.runs])) for one in scored_cells]
+    with_costs = [(one, np.array([_value(cost, run) for run in one.runs])) for one in scored_cells]
     placed = [(one, values) for one, values in with_costs if one.is_finite and _is_finite(values)]
     if left_out := [label(one.runs[0]) for one in scored_cells if all(one is not other for other, _ in placed)]:
-        text = f"{title_of(comparison)}: not drawn, as not finite: {', '.join(left_out)}"
+        text = f"{title_of(comparison)}: not drawn, as not measured or not finite: {', '.join(left_out)}"
         warnings.warn(text, HarnessWarning, stacklevel=2)
     cells, costs = [one for one, _ in placed], [values for _, values in placed]
     quality = np.array([scored.merit for scored in cells])
-    losses = np.stack([-quality, np.array([values.mean() for values in costs])], axis=1)
-    points = zip(cells, costs, is_dominated(losses), _membership(cells, costs, cost, measure, read), strict=True)
+    losses = np.stack([-quality, np.array([cost.loss(values.mean()) for values in costs])], axis=1)
+    points = zip(cells, costs, is_dominated(losses), _membership(cells, costs, cost.name, measure, read), strict=True)
     return Panel(
         title_of(comparison),
         tuple(
@@ -99,6 +101,11 @@ def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: s
             for scored, values, dominated, chance in points
         ),
     )
+
+
+def _value(cost: Quantity, run: Record) -> float:
+    value = cost.of(run)
+    return math.nan if value is None else value
 
 
 def _is_finite(values: Floats) -> bool:
@@ -118,13 +125,13 @@ def _membership(
     return pareto_membership(candidates, ("quality", cost)).tolist()
 
 
-def _draw_panel(axis: Any, panel: Panel[Point], look: dict[str, dict[str, Any]]) -> None:
+def _draw_panel(axis: Any, panel: Panel[Point], look: dict[str, dict[str, Any]], where: str) -> None:
     for point in panel.parts:
         _draw_point(axis, point, look[point.label])
     front = sorted((point.cost.mean, point.scale * point.quality.mean) for point in panel.parts if point.is_front)
     if front:
         label = "Pareto front (filled)"
-        axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=0, label=label)
+        axis.step(*zip(*front, strict=True), where=where, color="grey", linewidth=0.8, zorder=0, label=label)
     costs = [point.cost.mean for point in panel.parts]
     if costs and max(costs) > 30 * max(1e-9, min(costs)):
         # Symmetric logarithm: methods that train nothing have a cost of 0.

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from harness.bases.info import base_info, registered
+from harness.core.errors import SpecError
 from harness.core.plugins import Plugin
-from harness.core.spec import PluginSpec, RunSpec, TrainingSpec
+from harness.core.spec import PluginSpec, ProbeSpec, RunSpec, TrainingSpec
 from harness.data.tasks import find_task
 from harness.formulation import Formulation, make_formulation
 from harness.measure.hardware import detect_precision
@@ -61,10 +62,7 @@ class Resolved:
         """Why this cell can't run, in one sentence, or None."""
         if self.spec.training.gradient_checkpointing and self.method.uncheckpointed:
             return self.method.uncheckpointed
-        reasons = (
-            plugin.skip(self.base, self.asked)
-            for plugin in (self.formulation, self.method, *self.recipes, *self.probes)
-        )
+        reasons = (plugin.skip(self.base, self.asked) for plugin in (self.formulation, self.method, *self.recipes))
         return next((reason for reason in reasons if reason), None)
 
 
@@ -86,17 +84,27 @@ def resolve(spec: RunSpec, task: Task | None = None) -> Resolved:
     base = base_info(spec.base.name, spec.base.quantization)
     task = task or find_task(spec.task.name)
     recipes = tuple(map(make_recipe, spec.recipes)) if method.trains else ()
-    probes = tuple(map(make_probe, spec.probes))
+    probes = _asked_probes(spec)
     formulation = make_formulation(spec.formulation, base, task, method.trains)
     written_out = {
         "base": spec.base.model_copy(update={"name": registered(spec.base.name)}),
         "method": _written_out(spec.method, method),
         "recipes": tuple(_written_out(given, recipe) for given, recipe in zip(spec.recipes, recipes, strict=False)),
-        "probes": tuple(_written_out(given, probe) for given, probe in zip(spec.probes, probes, strict=True)),
+        "probes": tuple(_written_out(ProbeSpec(name=name), probe) for name, probe in probes.items()),
         "training": _resolve_training(spec.training, method),
         "formulation": formulation.name,
     }
-    return Resolved(spec.model_copy(update=written_out), task, method, base, formulation, recipes, probes)
+    return Resolved(
+        spec.model_copy(update=written_out), task, method, base, formulation, recipes, tuple(probes.values())
+    )
+
+
+def _asked_probes(spec: RunSpec) -> dict[str, Probe]:
+    """Probes by name; every run has the standard ones, so naming one without a setting of its own asks for nothing."""
+    probes = {given.name: make_probe(given) for given in spec.probes}
+    if len(probes) < len(spec.probes):
+        raise SpecError(f"probes: each may be named once; got {', '.join(given.name for given in spec.probes)}")
+    return {name: probe for name, probe in probes.items() if not (probe.is_standard and probe == type(probe)())}
 
 
 S = TypeVar("S", bound=PluginSpec)

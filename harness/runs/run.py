@@ -2,10 +2,8 @@
 
 import errno
 import json
-import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,19 +20,20 @@ from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
 from harness.formulation import BoundFormulation, Row
+from harness.libraries import evaluate
 from harness.measure.environment import environment
-from harness.measure.memory import PhaseMemory, memory_kind
-from harness.measure.parameters import measure_params
+from harness.probe import Subject
 from harness.runs import identity
-from harness.runs.adapted import adapt, load_base
+from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.predict import Judged, predict
+from harness.runs.probing import Probing
 from harness.runs.progress import RunProgress, run_progress
 from harness.runs.resolve import Resolved, resolve
 from harness.runs.soundness import check_asked
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
-from harness.storage.predictions import PREDICTIONS, write_predictions
-from harness.storage.record import RETRIED, Answered, Cost, DataInfo, Params, PeakMemory, Record, Status, Weights
+from harness.storage.predictions import PREDICTIONS, Answers, write_predictions
+from harness.storage.record import RETRIED, Answered, Cost, DataInfo, Params, Record, Status, Weights
 from harness.storage.store import Store
 from harness.task import Example, Splits, declaration
 from harness.training.batches import planned_steps
@@ -105,21 +104,25 @@ class _Attempt:
     folder: Path
     progress: RunProgress
     on_validation: OnValidation | None
-    params: Params = field(default_factory=Params)
+    hashes: dict[str, str] = field(default_factory=dict)
     trainable_final: int | None = None
     fitted: Fitted = field(default_factory=Fitted)
     metrics: dict[str, float] = field(default_factory=dict)
     metrics_last: dict[str, float] = field(default_factory=dict)
     answered: dict[str, Answered] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    memory: PhaseMemory = field(default_factory=PhaseMemory)
     eval_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        self.probing = Probing(self.run)
 
     def record(self, run_id: str, label: str) -> Record:
         """Adapt and evaluate, whatever comes of it."""
-        started, clock = datetime.now(UTC), time.perf_counter()
-        status, reason = self._status()
-        self.seconds["total"] = time.perf_counter() - clock
+        started = datetime.now(UTC)
+        with self.probing.during("run"):
+            status, reason = self._status()
+        self.probing.ended()
+        for quantity, why in self.probing.reasons.items():
+            self._log("not measured", quantity=quantity, reason=why)
         self._log("finished", status=status, reason=reason)
         return Record(
             run_id=run_id,
@@ -134,9 +137,11 @@ class _Attempt:
             metrics=self.metrics,
             metrics_last=self.metrics_last,
             answered=self.answered,
-            params=self.params,
+            params=self._params(),
             cost=self._cost(),
             curve=self.fitted.curve,
+            measured=self.probing.measured,
+            measured_reasons=self.probing.reasons,
             data=self.info,
             weights=self.weights,
             environment=environment(self.run.spec.training.precision) | self._speed_off(),
@@ -167,29 +172,52 @@ class _Attempt:
         """Load, apply, tokenize, train, evaluate, store."""
         method, splits = self.run.method, self.splits
         self.progress.phase("load")
-        with self._timed("load"):
+        with self.probing.during("load"):
             base = load_base(self.run)
             n_steps = planned_steps(self.run.spec, len(splits.train))
             adapted = adapt(self.run, base, n_steps)
         model, formulation = adapted.model, adapted.formulation
-        init_hash = hash_tensors(trainable(model)) if method.trains else ""
+        self.hashes["init_hash"] = hash_tensors(trainable(model)) if method.trains else ""
         self.progress.phase("tokenize")
-        with self._timed("tokenize"), torch.no_grad():
+        with self.probing.during("tokenize"), torch.no_grad():
             formulation.prepare(model, splits.train)
             train = formulation.encode_training(splits.train) if method.trains else []
             held_out = self._encode(formulation, {"validation": splits.validation, "test": splits.test})
             elsewhere = self._encode(formulation, self._out_of_domain())
         self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
         adapter = self.folder / "adapter" if method.trains else None
+        subject = self._subject(adapted, adapter)
+        self.probing.before(subject)
         if adapter:
             reach = Reach(model, base.head_names, adapted.added)
             self._train(model, formulation, train, held_out, n_steps)
             reach.check()
             self._save(model, adapter)
-        params = measure_params(model, base.head_names, self.trainable_final, adapter)
-        hashes = {"init_hash": init_hash, "stored_hash": hash_folder(adapter) if adapter else ""}
-        self.params = params.model_copy(update=hashes)
-        self._evaluate(model, formulation, held_out | elsewhere)
+        self.hashes["stored_hash"] = hash_folder(adapter) if adapter else ""
+        judged = self._evaluate(model, formulation, held_out | elsewhere)
+        self.progress.phase("measure")
+        self.probing.after(replace(subject, answers={part.split: part.stored(self.run.task) for part in judged}))
+
+    def _subject(self, adapted: Adapted, adapter: Path | None) -> Subject:
+        """What probes may look at."""
+        model, formulation, task = adapted.model, adapted.formulation, self.run.task
+
+        def answer(examples: Sequence[Example]) -> Answers:
+            rows = formulation.encode(examples)
+            return Judged("asked", rows, predict(model, formulation, rows)).stored(task)
+
+        return Subject(
+            model=model,
+            tokenizer=adapted.base.tokenizer,
+            base=self.run.base,
+            task=task,
+            head_names=adapted.base.head_names,
+            seed=self.run.spec.seed,
+            splits={"train": self.splits.train, "validation": self.splits.validation, "test": self.splits.test},
+            answer=answer,
+            score=lambda answers: evaluate.judged(task.metrics[0], answers),
+            adapter=adapter,
+        )
 
     def _encode(self, formulation: BoundFormulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
         """The rows of each split to be answered, checked before anything is trained."""
@@ -233,31 +261,34 @@ class _Attempt:
                 return self._judge(current, formulation, "validation", held_out["validation"]).metrics(self.run.task)
 
         def validated(step: int, metrics: dict[str, float]) -> None:
-            self.progress.validated(primary, metrics[primary])
-            self._log("validation", step=step, **metrics)
-            if self.on_validation:
-                try:
-                    self.on_validation(step, metrics)
-                except BaseException as error:
-                    raise _Stopped from error
+            with self.probing.during("report"):
+                self.progress.validated(primary, metrics[primary])
+                self._log("validation", step=step, **metrics)
+                if self.on_validation:
+                    try:
+                        self.on_validation(step, metrics)
+                    except BaseException as error:
+                        raise _Stopped from error
 
         self.progress.phase("train", n_steps)
-        with self.memory.phase("train"):
+        with self.probing.during("train"):
             trainee = Trainee(model, self.run.method, formulation, self.run.recipes)
             self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated)
-        self.seconds["train"] = self.fitted.train_seconds
         self.trainable_final = self.run.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:
             self.metrics_last = self._metrics(self._judge_all(model, formulation, held_out))
             restore(model, self.fitted.best)
 
-    def _evaluate(self, model: nn.Module, formulation: BoundFormulation, held_out: dict[str, list[Row]]) -> None:
+    def _evaluate(
+        self, model: nn.Module, formulation: BoundFormulation, held_out: dict[str, list[Row]]
+    ) -> list[Judged]:
         self.progress.phase("evaluate")
         judged = self._judge_all(model, formulation, held_out)
         self.metrics = self._metrics(judged)
         self.answered = {part.split: part.counts for part in judged}
         self.metrics_last = self.metrics_last or self.metrics
         write_predictions({part.split: part.stored(self.run.task) for part in judged}, self.folder / PREDICTIONS)
+        return judged
 
     def _judge_all(
         self, model: nn.Module, formulation: BoundFormulation, held_out: dict[str, list[Row]]
@@ -269,28 +300,24 @@ class _Attempt:
 
     def _judge(self, model: nn.Module, formulation: BoundFormulation, split: str, rows: list[Row]) -> Judged:
         self.eval_tokens += sum(row.n_tokens for row in rows)
-        with self._timed("eval"), self.memory.phase("eval"):
+        with self.probing.during("eval"):
             return Judged(split, rows, predict(model, formulation, rows)).relabelled(self.run.task.label_map.get(split))
 
     def _speed_off(self) -> dict[str, list[str]]:
         """Tricks that the run did without because they would have broken what its method or a recipe needs."""
         return {"speed_off": list(self.run.speed_off)} if self.run.speed_off else {}
 
+    def _params(self) -> Params:
+        left = {} if self.trainable_final is None else {"trainable_final": self.trainable_final}
+        return Params(**self.probing.parts.get("params", {}) | left | self.hashes)
+
     def _cost(self) -> Cost:
         return Cost(
-            **{f"{name}_seconds": value for name, value in self.seconds.items()},
+            **self.probing.parts.get("cost", {}),
             train_tokens=self.fitted.train_tokens,
             padded_tokens=self.fitted.padded_tokens,
             eval_tokens=self.eval_tokens,
-            peak_memory_bytes=PeakMemory(**self.memory.peaks),
-            memory_kind=memory_kind(),
         )
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
 
     def _log(self, event: str, **values: Any) -> None:
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **values}

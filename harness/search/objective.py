@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from harness.core.errors import SpecError
 from harness.libraries.optuna import judged, stored, trial_id
 from harness.metric import make_metric
+from harness.probe import Quantity
 from harness.search.plan import Plan, RunTrial
 from harness.search.record import with_params
 from harness.search.space import suggest
-from harness.search.spec import Objective
 from harness.storage.record import Record
 
 OUTCOME = "outcome"
@@ -58,11 +58,13 @@ def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callab
     status = records[-1].status
     if status == "skipped":
         raise SpecError(f"nothing to search: {reason}")
+    worst = _worst_quality(trial, plan)
+    values = [[_value(cost, record, worst) for record in records] for cost in plan.search.costs]
     # A trial that was killed after this is retried with its constraints, which Optuna lets nobody set twice.
     if FAILED not in stored(trial).constraints:
-        trial.set_constraint(FAILED, 0.0 if status == "ok" else 1.0)
-    worst = _worst_quality(trial, plan)
-    return [mean(_value(name, record, worst) for record in records) for name in plan.search.objectives]
+        is_known = all(None not in of_runs for of_runs in values)
+        trial.set_constraint(FAILED, 0.0 if status == "ok" and is_known else 1.0)
+    return [mean(value or 0.0 for value in of_runs) for of_runs in values]
 
 
 def _worst_quality(trial: Trial, plan: Plan) -> float:
@@ -83,17 +85,12 @@ def is_failed(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and any(value > 0 for value in trial.constraints.values())
 
 
-def _value(objective: Objective, record: Record, worst: float) -> float:
-    match objective:
-        case "quality":
-            score = record.metric("validation")
-            return score if record.status == "ok" and score is not None and math.isfinite(score) else worst
-        case "trainable_params":
-            return float(record.params.trainable)
-        case "memory":
-            return float(record.cost.peak_memory_bytes.train)
-        case "seconds":
-            return record.cost.train_seconds
+def _value(cost: Quantity | None, record: Record, worst: float) -> float | None:
+    """The quality where no cost is asked for; None for a cost that was not measured."""
+    if cost:
+        return cost.of(record)
+    score = record.metric("validation")
+    return score if record.status == "ok" and score is not None and math.isfinite(score) else worst
 
 
 class Reports:

@@ -1,18 +1,19 @@
 """A study before its first trial."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from harness.core.space import Space
-from harness.core.spec import RunSpec, digest
+from harness.core.spec import ProbeSpec, RunSpec, digest
 from harness.metric import make_metric
+from harness.probe import Quantity, probes_by_quantity
 from harness.runs.identity import identify
 from harness.runs.resolve import Resolved, resolve
 from harness.search.space import Params, default_params, search_space
-from harness.search.spec import Objective, SearchSpec
+from harness.search.spec import SearchSpec
 from harness.storage.record import Record
 
 OnValidation = Callable[[int, dict[str, float]], None]
@@ -38,10 +39,9 @@ class Plan:
         """The task's primary metric."""
         return self.run.task.metrics[0]
 
-    def direction(self, objective: Objective) -> Literal["maximize", "minimize"]:
-        """As Optuna calls it: quality as its metric has it, costs are minimized."""
-        is_maximized = objective == "quality" and make_metric(self.metric).higher_is_better
-        return "maximize" if is_maximized else "minimize"
+    def direction(self, cost: Quantity | None) -> Literal["maximize", "minimize"]:
+        """Of a cost, or of the quality as its metric has it, as Optuna calls it."""
+        return "maximize" if (cost or make_metric(self.metric)).higher_is_better else "minimize"
 
     @cached_property
     def name(self) -> str:
@@ -72,8 +72,15 @@ def _word(name: str) -> str:
     return re.sub(r"[^\w.]+", "_", last)[:40]
 
 
+def _with_probes_of(costs: Iterable[Quantity | None], given: tuple[ProbeSpec, ...]) -> tuple[ProbeSpec, ...]:
+    """The probes given, and what else the costs need to be measured."""
+    known = probes_by_quantity()
+    needed = {known[cost.name].name: None for cost in costs if cost and not known[cost.name].is_standard}
+    return given + tuple(ProbeSpec(name=name) for name in needed if name not in {spec.name for spec in given})
+
+
 def make_plan(spec: RunSpec, search: SearchSpec, space: Space | None = None) -> Plan:
     """The plan of a cell's study: what the spec sets is held fixed, the rest of the space is searched."""
-    run = resolve(spec)
+    run = resolve(spec.model_copy(update={"probes": _with_probes_of(search.costs, spec.probes)}))
     space = search_space(spec, run.method, run.recipes) if space is None else space
     return Plan(run, search, space, default_params(run.method, space, run.recipes))

@@ -13,8 +13,9 @@ from harness.core.errors import HarnessError, HarnessWarning, SpecError, unknown
 from harness.core.spec import RunSpec, chosen, merge, nested, parse_spec
 from harness.method import make_method
 from harness.metric import metric_named
+from harness.probe import Quantity
 from harness.recipe import make_recipe
-from harness.search.spec import Objective, SearchSpec
+from harness.search.spec import SearchSpec
 from harness.storage.files import one_line
 from harness.storage.record import Part
 
@@ -73,10 +74,11 @@ class StudyRecord(Part):
     def n_trials_won(self) -> dict[int, int]:
         """Number of a trial that was the best one → of how many completed trials, counted from the first, it was."""
         won: dict[int, int] = {}
+        costs = self.search.costs
         front: dict[int, list[float]] = {}
         for n, trial in enumerate(self.completed, 1):
             if trial.status == "complete":
-                front = _advanced(front, trial.number, _gains(trial, self.search.objectives, self.metric))
+                front = _advanced(front, trial.number, _gains(trial, costs, self.metric))
             if len(front) == 1:
                 won[next(iter(front))] = n
         return won
@@ -90,7 +92,7 @@ class StudyRecord(Part):
                 break
             kept.append(trial)
         return self.model_copy(
-            update={"search": search, "trials": kept, "best": best_trials(kept, search.objectives, self.metric)}
+            update={"search": search, "trials": kept, "best": best_trials(kept, search, self.metric)}
         )
 
     def trial(self, number: int) -> TrialRecord:
@@ -109,12 +111,13 @@ class StudyRecord(Part):
         return with_params(self.spec, self.trial(number).params)
 
 
-def best_trials(trials: Sequence[TrialRecord], objectives: Sequence[Objective], metric: str) -> list[int]:
+def best_trials(trials: Sequence[TrialRecord], search: SearchSpec, metric: str) -> list[int]:
     """Numbers of the complete trials that no other one dominates; with one objective, the first of the best."""
     front: dict[int, list[float]] = {}
+    costs = search.costs
     for trial in trials:
         if trial.status == "complete":
-            front = _advanced(front, trial.number, _gains(trial, objectives, metric))
+            front = _advanced(front, trial.number, _gains(trial, costs, metric))
     return list(front)
 
 
@@ -125,10 +128,10 @@ def _advanced(front: dict[int, list[float]], number: int, gains: list[float]) ->
     return {place: other for place, other in front.items() if not _dominates(gains, other)} | {number: gains}
 
 
-def _gains(trial: TrialRecord, objectives: Sequence[Objective], metric: str) -> list[float]:
+def _gains(trial: TrialRecord, costs: Sequence[Quantity | None], metric: str) -> list[float]:
     """The values, so that higher is better."""
     sign = metric_named(metric).sign
-    return [sign * value if name == "quality" else -value for name, value in zip(objectives, trial.values, strict=True)]
+    return [-cost.loss(value) if cost else sign * value for cost, value in zip(costs, trial.values, strict=True)]
 
 
 def _dominates(one: list[float], other: list[float]) -> bool:

@@ -2,17 +2,28 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from harness.core.errors import SpecError
+from harness.core.errors import SpecError, nearest
 from harness.core.spec import Section, describe
+from harness.probe import Quantity, quantities
 
 Sampler = Literal["tpe", "random", "qmc", "gp", "cmaes", "grid"]
 Pruner = Literal["none", "median", "hyperband", "wilcoxon"]
-Objective = Literal["quality", "trainable_params", "memory", "seconds"]
+OLD_OBJECTIVES = {"memory": "peak_memory_bytes", "seconds": "train_seconds"}
+"""What stored studies and older suites call quantities."""
 
 WILCOXON_SEEDS = 5
 """Fewer paired scores can't reach the pruner's p < 0.1 before the last seed: four give at least 1/16, three 1/8."""
+
+
+def _known(objective: str) -> str:
+    name = OLD_OBJECTIVES.get(objective, objective)
+    known = quantities()
+    if name != "quality" and name not in known:
+        allowed = ["quality", *known]
+        raise ValueError(f"must be one of {', '.join(allowed)}{nearest(name, allowed)}")
+    return name
 
 
 class SearchSpec(Section):
@@ -22,8 +33,8 @@ class SearchSpec(Section):
     budget_seconds: float | None = Field(None, gt=0, description="Seconds of trials, instead of a number of them.")
     sampler: Sampler = Field("tpe", description="How configurations are proposed.")
     pruner: Pruner = Field("median", description="How hopeless trials end early; several objectives: none.")
-    objectives: tuple[Objective, ...] = Field(
-        ("quality",), min_length=1, description="quality (the validation metric) is maximized, costs are minimized."
+    objectives: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(
+        ("quality",), min_length=1, description="quality (the validation metric), or quantities that probes give."
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,), min_length=1, description="Seeds of a trial's runs; a trial's values are means over them."
@@ -51,6 +62,12 @@ class SearchSpec(Section):
         if self.pruner == "wilcoxon" and len(self.seeds) < WILCOXON_SEEDS:
             raise ValueError(f"the wilcoxon pruner compares seeds: give at least {WILCOXON_SEEDS}")
         return self
+
+    @property
+    def costs(self) -> tuple[Quantity | None, ...]:
+        """The quantity of each objective, None for the quality."""
+        known = quantities()
+        return tuple(known.get(name) for name in self.objectives)
 
     @property
     def budget(self) -> str:

@@ -62,7 +62,7 @@ def search_cell(
         study = optuna.create_study(
             study_name=plan.name,
             storage=shared.storage,
-            directions=[plan.direction(name) for name in search.objectives],
+            directions=[plan.direction(cost) for cost in search.costs],
             sampler=make_sampler(search.sampler, search.seeds[0], plan.space, plan.default),
             load_if_exists=True,
         )
@@ -227,7 +227,7 @@ def summarize(search: Search) -> StudyRecord:
         search=plan.search,
         metric=plan.metric,
         trials=ended,
-        best=best_trials(ended, plan.search.objectives, plan.metric),
+        best=best_trials(ended, plan.search, plan.metric),
         is_finished=search.is_spent(trials),
     )
 

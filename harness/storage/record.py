@@ -133,6 +133,7 @@ class Record(Part):
     cost: Cost = Field(default_factory=Cost)
     curve: Annotated[list[dict[str, float]], AfterValidator(_has_steps)] = Field(default_factory=list)
     measured: dict[str, float] = Field(default_factory=dict, description="What its probes measured, by quantity.")
+    measured_reasons: dict[str, str] = Field(default_factory=dict, description="Quantity → why it has no value.")
     data: DataInfo = Field(default_factory=DataInfo)
     weights: Weights = Field(default_factory=Weights)
     environment: Annotated[dict[str, Any], AfterValidator(_has_versions)] = Field(default_factory=dict)

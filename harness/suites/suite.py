@@ -13,6 +13,7 @@ from harness.core.spec import (
     BaseSpec,
     EvaluationSpec,
     MethodSpec,
+    ProbeSpec,
     PromptSpec,
     Quantization,
     RecipeSpec,
@@ -29,6 +30,7 @@ from harness.core.spec import (
 from harness.core.toml import read_toml
 from harness.data.tasks import find_task
 from harness.method import make_method
+from harness.probe import make_probe
 from harness.recipe import make_recipe
 from harness.runs.resolve import Resolved, resolve
 from harness.search.spec import SearchSpec
@@ -70,6 +72,8 @@ class Suite(Section):
         description="Smallest difference of the primary metric worth claiming: a number, or by task with a `default`.",
     )
     search: SearchSpec | None = Field(None, description="Tunes every cell with this budget; default: no tuning.")
+    probes: list[str] = Field([], description="What every run measures beside the standard quantities.")
+    probe: dict[str, Any] = Field({}, description="Settings by probe: [probe.NAME].")
     formulation: str | None = Field(None, description="How the bases answer; default: by base and task kind.")
     base: dict[str, Any] = Field({}, description="Shared fields of the base section.")
     task: dict[str, Any] = Field({}, description="Shared fields of the task section.")
@@ -174,13 +178,14 @@ def expand_studies(suite: Suite) -> list[Cell]:
 
 def _given(suite: Suite) -> Iterator[tuple[str, RunSpec]]:
     """Label and spec of every method with every recipe on every base, quantization and task, as the file has them."""
+    probes = chosen("probe", suite.probes, suite.probe)
     for base, quantization, task, label, recipes in product(
         suite.bases, suite.quantizations, suite.tasks, suite.methods, suite.trainings
     ):
         settings, overrides = _split(suite.methods[label])
         sections = merge(suite.shared, overrides)
         sections = merge(sections, {"base": {"name": base, "quantization": quantization}, "task": {"name": task}})
-        plugins = {"method": {"name": label, **settings}, "recipes": recipes}
+        plugins = {"method": {"name": label, **settings}, "recipes": recipes, "probes": probes}
         spec = parse_spec({**sections, **plugins, "formulation": suite.formulation})
         yield "+".join([label, *(recipe.name for recipe in spec.recipes)]), spec
 
@@ -229,6 +234,7 @@ def _problems(suite: Suite, data: dict[str, Any]) -> Iterator[str]:
     for label, entry in suite.methods.items():
         yield from _method_problems(label, entry)
     yield from _recipe_problems(suite)
+    yield from _raised("probes", _check_probes, suite)
     yield from _claim_problems(suite)
     yield from _search_problems(suite)
 
@@ -278,6 +284,11 @@ def _section_problems(sections: dict[str, Any], prefix: str = "") -> Iterator[st
             SECTIONS[name].model_validate({**placeholder, **values})
         except ValidationError as error:
             yield from describe(error, SECTIONS[name], prefix=prefix + name)
+
+
+def _check_probes(suite: Suite) -> None:
+    for probe in chosen("probe", suite.probes, suite.probe):
+        make_probe(ProbeSpec(**probe))
 
 
 def _claim_problems(suite: Suite) -> Iterator[str]:

@@ -12,8 +12,8 @@ from harness.cells.cells import Cell, Comparison, Key, Layout, find_all_mixed
 from harness.cells.scores import Measure, Scored, score_cells
 from harness.cells.ties import Family, Verdict, find_ties
 from harness.metric import Metric
+from harness.probe import Quantity
 from harness.statistics.intervals import Floats, Interval, seed_correlation
-from harness.statistics.pareto import costs_of
 from harness.storage.predictions import Read
 from harness.tables.footer import Evidence, format_seeds
 
@@ -39,7 +39,7 @@ class Entry:
     n_planned: int = 0
     is_percent: bool = True
     notes: tuple[int, ...] = ()
-    costs: tuple[float, ...] = ()
+    costs: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def judge(
     layout: Layout,
     measure: Measure,
     read: Read,
-    costs: Sequence[str],
+    costs: Sequence[Quantity],
     family: Family,
     allow_mixed: bool,
 ) -> Judged:
@@ -188,6 +188,11 @@ def _status_reasons(cell: Cell) -> list[str]:
     return [f"seed {format_seeds(found)} {reason}" for reason, found in seeds.items()]
 
 
-def mean_costs(cell: Cell, names: Sequence[str]) -> tuple[float, ...]:
-    """The named costs, averaged over the finished runs; empty where there is none."""
-    return tuple(np.mean([costs_of(run, names) for run in cell.ok], axis=0).tolist()) if names and cell.ok else ()
+def mean_costs(cell: Cell, costs: Sequence[Quantity]) -> tuple[float | None, ...]:
+    """Means over the finished runs, None where one of them has no value; empty where there is no finished run."""
+    return tuple(_mean([cost.of(run) for run in cell.ok]) for cost in costs) if cell.ok else ()
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None

@@ -9,6 +9,7 @@ from harness.cells.scores import Measure
 from harness.cells.ties import Family
 from harness.cells.tuning import tuning_sentence
 from harness.metric import Metric
+from harness.probe import Quantity
 from harness.storage.record import Record
 
 
@@ -35,7 +36,7 @@ class Evidence:
 
 
 def make_footer(
-    records: Sequence[Record], layout: Layout, measure: Measure, costs: Sequence[str], evidence: Evidence
+    records: Sequence[Record], layout: Layout, measure: Measure, costs: Sequence[Quantity], evidence: Evidence
 ) -> tuple[str, ...]:
     """Sentences on what was measured, how it was compared, from which data, and where it was computed."""
     axes = [a for a in AXES if a not in layout.fields and (a != "recipe" or records[0].spec.recipes)]

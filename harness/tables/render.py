@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterable
 
+from harness.core.units import with_unit
 from harness.tables.entries import Entry
 from harness.tables.table import Table
 
@@ -13,19 +14,6 @@ NO_RUN = "–"
 
 STAR = "★"
 """Marks the highest mean."""
-
-UNITS = {"trainable_params": "", "stored_bytes": "B", "peak_memory_bytes": "B", "train_seconds": "s"}
-
-
-def format_cost(name: str, value: float) -> str:
-    """Three significant digits with a decimal prefix: 1.23M, 45.6kB, 78.9s."""
-    unit = UNITS[name]
-    if unit == "s":
-        return f"{value:,.1f}s"
-    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g}{prefix}{unit}" if value / size < 1000 else f"{value / size:,.0f}{prefix}{unit}"
-    return f"{value:.0f}{unit}"
 
 
 def format_entry(entry: Entry) -> str:
@@ -54,7 +42,7 @@ def _heads(table: Table) -> list[str]:
     for column in table.columns:
         name = " ".join(column.labels)
         heads.append(f"{name} ({column.metric})" if column.metric else name)
-        heads += [f"{name} {cost}" if len(table.columns) > 1 else cost for cost in table.costs]
+        heads += [f"{name} {cost.name}" if len(table.columns) > 1 else cost.name for cost in table.costs]
     return heads
 
 
@@ -63,7 +51,10 @@ def _texts(table: Table, entries: Iterable[Entry], render: Callable[[Entry], str
     texts = []
     for entry in entries:
         texts.append(render(entry))
-        costs = [format_cost(name, value) for name, value in zip(table.costs, entry.costs, strict=False)]
+        costs = [
+            NO_RUN if value is None else with_unit(value, cost.unit)
+            for cost, value in zip(table.costs, entry.costs, strict=False)
+        ]
         texts += costs or [NO_RUN] * len(table.costs)
     return texts
 
@@ -107,7 +98,7 @@ def to_csv(table: Table) -> str:
     """Numbers as fractions with full precision, six columns for each cell; notes and footer are comment lines (#)."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    parts = ("mean", "half_width", "variation", "n_seeds", "standing", "status", *table.costs)
+    parts = ("mean", "half_width", "variation", "n_seeds", "standing", "status", *(cost.name for cost in table.costs))
     heads = [" ".join(filter(None, [*column.labels, column.metric])) for column in table.columns]
     writer.writerow(map(_csv_text, [*table.row_fields, *(f"{head} {part}" for head in heads for part in parts)]))
     for row in table.rows:
@@ -130,7 +121,7 @@ def _csv_text(text: str) -> str:
 
 def _csv_values(table: Table, entry: Entry) -> list[object]:
     marks = "".join(f" [{number}]" for number in entry.notes)
-    costs = entry.costs or [""] * len(table.costs)
+    costs = ["" if cost is None else cost for cost in entry.costs or [None] * len(table.costs)]
     if entry.interval is None:
         return ["", "", "", "", "", _csv_text(entry.word or "no run") + marks, *costs]
     half_width = "" if entry.interval.half_width is None else entry.interval.half_width

@@ -24,7 +24,7 @@ from harness.cells.pairs import MOST_CELLS, PairTest, compare_pairs
 from harness.cells.scores import Measure
 from harness.figures.curves import curve_panel
 from harness.libraries.extras import need
-from harness.statistics.pareto import COSTS, costs_of
+from harness.probe import Quantity, quantities
 from harness.storage.predictions import Read
 from harness.storage.record import Record
 from harness.tables.entries import Entry, judge
@@ -76,23 +76,25 @@ def report_data(records: Sequence[Record], read: Read) -> dict[str, Any]:
     """What the page shows; specs, environments and data sources that runs share are stored once."""
     layout, measure = layout_of_all(records), Measure()
     comparisons = group(records, layout)
-    judged = judge(comparisons, layout, measure, read, tuple(COSTS), family="tasks", allow_mixed=True)
+    costs = [cost for cost in quantities().values() if any(cost.of(run) is not None for run in records)]
+    judged = judge(comparisons, layout, measure, read, costs, family="tasks", allow_mixed=True)
     cells = [cell for comparison in comparisons for cell in comparison.cells]
     label = short_label(records, layout)
     metrics = {each.key: each.cells[0].runs[0].primary_metric for each in comparisons}
     shared: dict[str, list[Any]] = {"specs": [], "environments": [], "sources": []}
     places: dict[str, int] = {}
     return {
-        "cells": [_cell(cell, judged.entries[cell.row, cell.column], label) for cell in cells],
+        "costs": {cost.name: {"name": cost.label, "unit": cost.unit} for cost in costs},
+        "cells": [_cell(cell, judged.entries[cell.row, cell.column], label, costs) for cell in cells],
         "notes": judged.notes,
-        "footer": make_footer(records, layout, measure, tuple(COSTS), judged.evidence),
+        "footer": make_footer(records, layout, measure, costs, judged.evidence),
         "pairs": [
             _pair(pair, layout) | {"metric": metrics[pair.setting]}
             for pair in compare_pairs(comparisons, label, measure, read)
         ],
         "own_units": sorted(metric.name for metric in judged.evidence.metrics if not metric.is_percent),
         "curves": [curve for comparison in comparisons for curve in _curves(comparison, label)],
-        "runs": [_run(run, label, shared, places) for run in records],
+        "runs": [_run(run, label, costs, shared, places) for run in records],
         **shared,
     }
 
@@ -118,7 +120,7 @@ def _axes(run: Record, label: Label) -> dict[str, Any]:
     return {axis: str(lookup(run, axis)) for axis in AXES} | {"label": label(run)}
 
 
-def _cell(cell: Cell, entry: Entry, label: Label) -> dict[str, Any]:
+def _cell(cell: Cell, entry: Entry, label: Label, costs: Sequence[Quantity]) -> dict[str, Any]:
     interval = entry.interval
     return _axes(cell.runs[0], label) | {
         "status": "ok" if cell.ok else cell.runs[-1].status,
@@ -129,7 +131,7 @@ def _cell(cell: Cell, entry: Entry, label: Label) -> dict[str, Any]:
         "n_planned": entry.n_planned,
         "standing": entry.standing,
         "notes": entry.notes,
-        **dict(zip(COSTS, entry.costs, strict=False)),
+        **{cost.name: value for cost, value in zip(costs, entry.costs, strict=False)},
     }
 
 
@@ -158,7 +160,9 @@ def _curves(comparison: Comparison, label: Label) -> list[dict[str, Any]]:
     ]
 
 
-def _run(run: Record, label: Label, shared: dict[str, list[Any]], places: dict[str, int]) -> dict[str, Any]:
+def _run(
+    run: Record, label: Label, costs: Sequence[Quantity], shared: dict[str, list[Any]], places: dict[str, int]
+) -> dict[str, Any]:
     def place(kind: str, value: Any) -> int:
         key = kind + json.dumps(value, sort_keys=True)
         if key not in places:
@@ -180,7 +184,7 @@ def _run(run: Record, label: Label, shared: dict[str, list[Any]], places: dict[s
         "metrics": run.metrics,
         "params": run.params.model_dump(exclude_defaults=True),
         "cost": flatten(run.cost.model_dump(exclude_defaults=True)),
-        **dict(zip(COSTS, costs_of(run, tuple(COSTS)), strict=True)),
+        **{cost.name: cost.of(run) for cost in costs},
         "curve": _columns(run.curve),
         "spec": place("specs", spec),
         "environment": place("environments", flatten(run.environment)),

@@ -7,6 +7,7 @@ from harness.cells.cells import Key, Layout, group, sort_key
 from harness.cells.scores import Measure
 from harness.cells.ties import Family
 from harness.core.errors import SpecError
+from harness.probe import Quantity
 from harness.storage.predictions import Read
 from harness.storage.record import Record
 from harness.tables.entries import Entry, judge
@@ -35,7 +36,7 @@ class Table:
 
     row_fields: tuple[str, ...]
     columns: tuple[Column, ...]
-    costs: tuple[str, ...]
+    costs: tuple[Quantity, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     footer: tuple[str, ...]
@@ -46,7 +47,7 @@ def make_table(
     layout: Layout,
     measure: Measure,
     read: Read,
-    costs: Sequence[str] = (),
+    costs: Sequence[Quantity] = (),
     family: Family = "tasks",
     allow_mixed: bool = False,
 ) -> Table:
@@ -57,7 +58,7 @@ def make_table(
         layout: Its rows, its columns and what competes.
         measure: The number shown.
         read: Gives a run's predictions.
-        costs: Names of ``pareto.COSTS``, shown beside the metric.
+        costs: Quantities shown beside the metric.
         family: What Holm's correction runs over.
         allow_mixed: Show comparisons of unlike runs, marked and untested, instead of refusing.
 

@@ -2,13 +2,16 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from harness.method import BaseKind
+from harness.core.spec import RunSpec, parse_spec
+from harness.method import METHODS, BaseKind
+from harness.runs.resolve import resolve
 from harness.testing import tiny
 
 GOOD = ("good", "great", "fine", "superb")
@@ -61,3 +64,21 @@ def save_data(folder: Path, n_train: int = 96, n_test: int = 48) -> Path:
                 rows.append({"sentence": sentence, "label": label, "idx": len(rows)})
         pq.write_table(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
     return folder
+
+
+def tiny_spec(folder: Path, **sections: Any) -> RunSpec:
+    """A run of a second on a tiny encoder, with the first method that trains and can do it.
+
+    Args:
+        folder: Where the base and the data are made.
+        sections: Of the spec, beside base, task, method and training.
+    """
+    data = save_data(folder / "data") / "train.parquet"
+    tiny = {
+        "base": {"name": str(save_snapshot("encoder", folder / "base"))},
+        "task": {"name": f"{data}?text=sentence&target=label"},
+        "training": {"epochs": 2, "batch_size": 16},
+    }
+    names = [name for name in METHODS.names() if METHODS.find(name).trains]
+    specs = (parse_spec(tiny | {"method": {"name": name}} | sections) for name in names)
+    return next(spec for spec in specs if not resolve(spec).skip_reason())

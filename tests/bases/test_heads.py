@@ -73,7 +73,7 @@ def test_every_method_trains_the_same_head_from_the_same_start(name: str, saved:
         if made is None:
             continue
         assert made.base.head_names == tuple(HEADS[name]), method
-        assert measure_params(made.model, made.base.head_names, None, None).head == sum(HEADS[name].values()), method
+        assert measure_params(made.model, made.base.head_names, None)["head"] == sum(HEADS[name].values()), method
         found[method] = trained_head(made.model, made.base.head_names)
     assert len(found) >= 4
     first = found.pop("full")

@@ -16,6 +16,7 @@ from harness.figures._files import write_figure
 from harness.figures.critical_difference import rank_methods_of
 from harness.figures.curves import curve_panel
 from harness.figures.pareto import pareto_panel
+from harness.probe import find_quantities
 from harness.statistics.intervals import mean_interval
 from harness.storage.predictions import reader
 from harness.storage.record import Record
@@ -41,7 +42,9 @@ def draw(name: str, results: Path, out: Path, **settings: Any) -> None:
 def test_pareto_points_are_means_with_intervals(cost: str, results: Path) -> None:
     store = Store(results)
     records = list(store.records())
-    panels = [pareto_panel(c, METHOD, Measure(), cost, reader(store)) for c in group(records, LAYOUT)]
+    panels = [
+        pareto_panel(c, METHOD, Measure(), find_quantities([cost])[0], reader(store)) for c in group(records, LAYOUT)
+    ]
     assert [panel.title for panel in panels] == ["sst2", "trec"]
     points = {point.label: point for point in panels[0].parts}
     scores = [r.metrics["test/accuracy"] for r in records if (r.spec.method.name, r.spec.task.name) == ("lora", "sst2")]

@@ -227,9 +227,7 @@ def test_wins_are_those_of_looking_at_every_beginning(objectives: tuple[str, ...
         study = StudyRecord(
             name="x", spec=LORA, search=search, metric="accuracy", trials=trials, best=[], is_finished=True
         )
-        fronts = [
-            best_trials(study.completed[:n], search.objectives, "accuracy") for n in range(1, len(study.completed) + 1)
-        ]
+        fronts = [best_trials(study.completed[:n], search, "accuracy") for n in range(1, len(study.completed) + 1)]
         expected = {front[0]: n for n, front in enumerate(fronts, 1) if len(front) == 1}
         assert study.n_trials_won == expected
         complete = [trial for trial in study.completed if trial.status == "complete"]

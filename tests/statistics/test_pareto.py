@@ -7,8 +7,9 @@ import pytest
 
 from harness.core.errors import SpecError
 from harness.metric import make_metric
+from harness.probe import find_quantities, quantities
 from harness.statistics.difference import Resampled
-from harness.statistics.pareto import OBJECTIVES, Candidate, costs_of, is_dominated, pareto_membership
+from harness.statistics.pareto import Candidate, is_dominated, pareto_membership
 from harness.statistics.resampling import bootstrap_scores
 from harness.storage.predictions import Answers
 from harness.storage.record import Record
@@ -72,8 +73,8 @@ def test_costs_vary_with_the_resampled_seeds() -> None:
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_any_two_or_three_objectives_do(n: int) -> None:
-    costs = {name: [1.0, 2.0, 3.0] for name in OBJECTIVES if name != "quality"}
-    for objectives in combinations(OBJECTIVES, n):
+    costs = {name: [1.0, 2.0, 3.0] for name in quantities()}
+    for objectives in combinations(["quality", *costs], n):
         assert pareto_membership(
             [candidate(answers(0.9), **costs), candidate(answers(0.9), **costs)], objectives
         ).shape == (2,)
@@ -81,7 +82,11 @@ def test_any_two_or_three_objectives_do(n: int) -> None:
 
 @pytest.mark.parametrize(
     ("objectives", "message"),
-    [(("quality",), "two or three"), (("quality", "speed"), "unknown objective 'speed'"), (OBJECTIVES, "two or three")],
+    [
+        (("quality",), "two or three"),
+        (("quality", "speed"), "unknown objective 'speed'"),
+        (("quality",) * 4, "two or three"),
+    ],
 )
 def test_wrong_objectives_are_named(objectives: tuple[str, ...], message: str) -> None:
     with pytest.raises(SpecError, match=message):
@@ -95,8 +100,12 @@ def test_a_seed_in_common_is_needed() -> None:
         pareto_membership([one, other], ("quality", "stored_bytes"))
 
 
+def costs_of(run: Record, *names: str) -> list[float | None]:
+    return [quantity.of(run) for quantity in find_quantities(names)]
+
+
 def test_costs_come_from_the_record() -> None:
     run = Record.model_validate(make_record("lora"))
-    assert costs_of(run, ["trainable_params", "stored_bytes"]) == [300_000, 1_200_000]
+    assert costs_of(run, "trainable_params", "stored_bytes") == [300_000, 1_200_000]
     untrained = make_record("zero_shot", cost={"peak_memory_bytes": {"train": 0, "eval": 7}})
-    assert costs_of(Record.model_validate(untrained), ["peak_memory_bytes", "train_seconds"]) == [7, 0]
+    assert costs_of(Record.model_validate(untrained), "peak_memory_bytes", "train_seconds") == [7, 0]

@@ -16,9 +16,11 @@ import pytest
 
 from harness.cli.table import table
 from harness.core.errors import SpecError
+from harness.core.units import with_unit
+from harness.probe import quantities
 from harness.statistics.intervals import mean_interval
 from harness.storage.store import Store
-from harness.tables.render import format_cost, latex_escape
+from harness.tables.render import latex_escape
 from tests.synthetic import Effects, answers, draw_correct, make_failed, make_record, write_grid, write_run
 
 Show = Callable[..., str]
@@ -208,7 +210,7 @@ def test_costs_on_request(show: Show) -> None:
     ],
 )
 def test_costs_have_units(name: str, value: float, text: str) -> None:
-    assert format_cost(name, value) == text
+    assert with_unit(value, quantities()[name].unit) == text
 
 
 def test_csv_has_full_numbers(results: Path, show: Show) -> None:

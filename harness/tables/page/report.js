@@ -1,12 +1,7 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const AXES = ["method", "task", "base", "quantization", "status"];
-const COSTS = {
-  trainable_params: { name: "trainable params", unit: "" },
-  stored_bytes: { name: "stored", unit: "B" },
-  peak_memory_bytes: { name: "peak memory", unit: "B" },
-  train_seconds: { name: "train seconds", unit: "s" },
-};
+const COSTS = data.costs;
 const PALETTE = ["#1f5fbf", "#e07b1a", "#2e9252", "#c2352c", "#7d4fb3", "#8a5a44", "#cf5ba6", "#6b7280", "#a3a021", "#1b9fb0"];
 const MAX_CURVES = 60;
 const byId = (id) => document.getElementById(id);

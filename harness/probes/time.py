@@ -1,0 +1,50 @@
+"""Wall-clock time by phase."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from pydantic import PrivateAttr
+
+from harness.probe import Phase, Probe, Quantity
+
+PARTS: tuple[Phase, ...] = ("load", "tokenize", "train", "eval")
+"""Phases whose seconds a record has."""
+
+
+class Time(Probe):
+    """Seconds of each phase, those of phases inside it not counted."""
+
+    source: ClassVar[str] = "time.perf_counter, https://docs.python.org/3/library/time.html#time.perf_counter"
+    is_standard: ClassVar[bool] = True
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity("train_seconds", "training without its validations", "s", read=lambda run: run.cost.train_seconds),
+        Quantity("eval_seconds", "all validations and the tests", "s", read=lambda run: run.cost.eval_seconds),
+    )
+
+    _seconds: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))
+    _phases: list[Phase] = PrivateAttr(default_factory=list)
+    _since: float = PrivateAttr(default=0.0)
+
+    @contextmanager
+    def during(self, phase: Phase) -> Iterator[None]:
+        """Stop the clock of the phase around this one meanwhile."""
+        self._count()
+        self._phases.append(phase)
+        yield
+        self._count()
+        self._phases.pop()
+
+    def _count(self) -> None:
+        """Add the time since the last call to the innermost phase."""
+        now = time.perf_counter()
+        if self._phases:
+            self._seconds[self._phases[-1]] += now - self._since
+        self._since = now
+
+    def spent(self) -> dict[str, float]:
+        """The seconds under the record's keys."""
+        parts = {f"cost.{phase}_seconds": self._seconds[phase] for phase in PARTS if phase in self._seconds}
+        return parts | {"cost.total_seconds": sum(self._seconds.values())}
