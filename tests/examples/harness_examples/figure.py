@@ -22,7 +22,7 @@ class Seeds(ScoresFigure):
     def draw(self, results: Path) -> Any:
         from matplotlib.figure import Figure
 
-        chosen = self.select(results, self.split)
+        chosen = self.select(results, self.measure)
         columns = {
             f"{title_of(comparison)}, {chosen.label(cell.runs[0])}".replace("$", r"\$"): list(cell.scores.values())
             for comparison in chosen.comparisons
