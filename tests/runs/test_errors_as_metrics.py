@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.runs.run import run
 from harness.search.record import TrialRecord, best_trials
+from harness.search.spec import SearchSpec
 from tests.conftest import MakeSpec
 
 
@@ -28,5 +29,5 @@ def test_the_best_trial_has_the_lowest_error() -> None:
         TrialRecord(number=n, status="complete", params={}, values=[value], run_ids=[], steps=1, seconds=1.0)
         for n, value in enumerate((0.5, 0.2, 0.9))
     ]
-    assert best_trials(trials, ("quality",), "mae") == [1]
-    assert best_trials(trials, ("quality",), "accuracy") == [2]
+    assert best_trials(trials, SearchSpec(trials=3), "mae") == [1]
+    assert best_trials(trials, SearchSpec(trials=3), "accuracy") == [2]
