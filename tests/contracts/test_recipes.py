@@ -1,0 +1,32 @@
+"""Every recipe that ships keeps to the contract of recipes, and so does the example."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.app import app
+from harness.recipe import RECIPES
+from harness.testing import contracts
+from harness.testing.recipe import RecipeContract
+
+globals().update(contracts(RecipeContract, RECIPES.names()))
+
+
+@pytest.mark.usefixtures("examples")
+class TestExample(RecipeContract):
+    plugin = "r_drop"
+
+    def test_it_is_listed(self) -> None:
+        assert "r_drop " in CliRunner().invoke(app, ["list", "recipes"]).output
+
+
+def test_recipes_import_no_torch() -> None:
+    code = (
+        "import sys; from harness.recipe import RECIPES; "
+        "[RECIPES.find(name)().space() for name in RECIPES.names()]; "
+        "print(*{'torch', 'transformers', 'peft'} & sys.modules.keys())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
