@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from harness.core.errors import SpecError, nearest
 from harness.core.spec import Section, describe
@@ -22,7 +23,7 @@ def _known(objective: str) -> str:
     known = quantities()
     if name != "quality" and name not in known:
         allowed = ["quality", *known]
-        raise ValueError(f"must be one of {', '.join(allowed)}{nearest(name, allowed)}")
+        raise PydanticCustomError("objective", f"must be one of {', '.join(allowed)}{nearest(name, allowed)}")
     return name
 
 
