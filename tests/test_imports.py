@@ -1,6 +1,7 @@
 """Who may import whom, read from the syntax trees."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,3 +139,10 @@ def _compared(path: Path) -> set[str]:
         elif isinstance(node, ast.MatchValue) and isinstance(node.value, ast.Constant):
             found.add(str(node.value.value))
     return found
+
+
+def test_every_package_is_shipped() -> None:
+    """An editable installation finds folders that a wheel would leave out."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "harness").rglob("__init__.py")}
+    assert sorted(listed) == sorted({*there, "harness.methods", "harness.benchmarks", "harness.benchmarks.suites"})
