@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli.catalog import list_
-from harness.cli.plot import critical_difference, curves, pareto
 from harness.cli.run import print_record
 from harness.cli.table import table
 from harness.core.errors import HarnessError, HarnessWarning
+from harness.figure import FIGURES
+from harness.figures._files import write_figure
 from harness.storage.predictions import reader
 from harness.storage.store import Store
 from harness.tables.report import report_data
@@ -52,9 +53,9 @@ def look(results: Path) -> list[str]:
 def draw(results: Path) -> list[str]:
     """Every figure; the messages of those that refuse."""
     refused = []
-    for name, figure in {"pareto": pareto, "curves": curves, "cd": critical_difference}.items():
+    for name in ("pareto", "curves", "critical_difference"):
         try:
-            figure(results=results, out=results / f"{name}.svg")
+            write_figure(FIGURES.make(name), results, results / f"{name}.svg")
         except HarnessError as error:
             refused.append(str(error))
     return refused
@@ -247,7 +248,7 @@ def test_figures_leave_out_what_has_no_place_and_say_so(results: Path) -> None:
 def test_curves_of_nan_and_without_seconds_are_drawn(results: Path) -> None:
     give(results, 0.5, (0, 1), curve=[{"step": 1, "validation/accuracy": math.nan}, {"step": 2}])
     assert draw(results) == []
-    curves(results=results, x="seconds", out=results / "seconds.svg")
+    write_figure(FIGURES.make("curves", {"x": "seconds"}), results, results / "seconds.svg")
 
 
 def test_one_seed_is_drawn(tmp_path: Path) -> None:
