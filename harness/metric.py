@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from harness.core.errors import HarnessWarning, SpecError, unknown
 from harness.core.info import TaskKind
 from harness.core.plugins import Plugin, Registry
-from harness.storage.predictions import Need
+from harness.storage.predictions import AnswerPart
 
 if TYPE_CHECKING:
     from harness.storage.predictions import Answers, Array
@@ -43,7 +43,7 @@ class Metric(Plugin):
     higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """Lowest and highest value; tables show a metric as percent where both are finite, else as it is."""
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs: ClassVar[frozenset[AnswerPart]] = frozenset()
     """What it reads beside targets and predictions."""
 
     def per_example(self, answers: "Answers") -> "Array | None":

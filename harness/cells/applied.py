@@ -7,11 +7,11 @@ from harness.cells.answered import reads
 from harness.cells.scores import Measure
 from harness.core.errors import SpecError
 from harness.metric import METRICS, Metric, make_metric, metric_named
-from harness.storage.predictions import Need, Read
+from harness.storage.predictions import AnswerPart, Read
 from harness.storage.record import Record
 
 
-def needs_of(records: Iterable[Record], metric: str | None) -> frozenset[Need]:
+def needs_of(records: Iterable[Record], metric: str | None) -> frozenset[AnswerPart]:
     """What has to be read of predictions, for the records' primary metrics or one that was asked for."""
     names = {metric} if metric else {record.primary_metric for record in records if record.primary_metric}
     return frozenset().union(*(make_metric(name).needs for name in names if name in METRICS.names()))

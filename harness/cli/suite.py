@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.executor import Executor
     from harness.suites.outcome import Outcome
     from harness.suites.plan import Costs, PlannedCell
-    from harness.suites.suite import Cell, Suite
+    from harness.suites.suite import Suite, SuiteRun
 
 
 def suite(
@@ -79,7 +79,7 @@ def _executor(name: str, workers: int | None, assignments: Sequence[str]) -> "Ex
     return make_executor(name, settings if workers is None else {**settings, "workers": workers})
 
 
-def _search(asked: "Suite", executor: "Executor", results: Path, dry_run: bool) -> list["Cell"]:
+def _search(asked: "Suite", executor: "Executor", results: Path, dry_run: bool) -> list["SuiteRun"]:
     """Search what is not searched yet; the cells that a search tunes."""
     from harness.suites.tune import all_found, searched_cells, study_jobs
 

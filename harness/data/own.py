@@ -14,7 +14,7 @@ from harness.core.spec import digest
 from harness.core.toml import read_toml
 from harness.data.own_fields import PLURAL, OwnTask, check_labels, parse
 from harness.data.own_rows import read_examples
-from harness.data.tables import Table, read
+from harness.data.tables import RawTable, read
 from harness.task import Task, declaration
 
 DEFAULT_METRICS: dict[TaskKind, tuple[str, ...]] = {
@@ -154,7 +154,7 @@ def _check_distinct(paths: dict[str, Path], states: Sequence[tuple[int, ...]]) -
             raise SpecError(f"{path} can't be both {other} and {split}; leave task.{split} out to have it carved")
 
 
-def _check_columns(wanted: Sequence[str], table: Table) -> None:
+def _check_columns(wanted: Sequence[str], table: RawTable) -> None:
     for column in wanted:
         if column not in table.columns:
             has = ", ".join(table.columns)

@@ -9,17 +9,17 @@ from harness.core.errors import SourceError, SpecError, nearest
 from harness.data.choices import choices_of, count_from_one, index_of, right_choice
 from harness.data.examples import is_missing, number_of, text_of, without_blanks
 from harness.data.own_fields import OwnTask
-from harness.data.tables import Cells, Table
+from harness.data.tables import Cells, RawTable
 from harness.task import Example, Found
 
 EXACT = 2**53
 """Integers below it are exact as floating-point numbers."""
 
-Answer = tuple[Any, tuple[str, ...], tuple[str, ...]]
+OwnAnswer = tuple[Any, tuple[str, ...], tuple[str, ...]]
 """Target, choices, tokens."""
 
 
-def read_examples(own: OwnTask, tables: Mapping[str, Table]) -> tuple[Found, tuple[str, ...]]:
+def read_examples(own: OwnTask, tables: Mapping[str, RawTable]) -> tuple[Found, tuple[str, ...]]:
     """The examples of every file, and the label names in order: those given, else those found, numbers by their value.
 
     Raises:
@@ -44,7 +44,7 @@ def read_examples(own: OwnTask, tables: Mapping[str, Table]) -> tuple[Found, tup
     return found, labels
 
 
-def _check_first_index(own: OwnTask, tables: Mapping[str, Table]) -> None:
+def _check_first_index(own: OwnTask, tables: Mapping[str, RawTable]) -> None:
     rows = [cells for table in tables.values() for cells in table.rows]
     if count_from_one(rows, own.choices, own.target):
         raise SourceError(
@@ -53,7 +53,7 @@ def _check_first_index(own: OwnTask, tables: Mapping[str, Table]) -> None:
         )
 
 
-def _examples(own: OwnTask, split: str, table: Table, left_out: Counter[str]) -> Iterable[Example]:
+def _examples(own: OwnTask, split: str, table: RawTable, left_out: Counter[str]) -> Iterable[Example]:
     first, *others = own.fields
     for number, cells in enumerate(table.rows):
         try:
@@ -75,7 +75,7 @@ def _examples(own: OwnTask, split: str, table: Table, left_out: Counter[str]) ->
         yield Example(f"{split}/{number}", fields, target, choices, tokens)
 
 
-def _classification(own: OwnTask, cells: Cells) -> Answer:
+def _classification(own: OwnTask, cells: Cells) -> OwnAnswer:
     return _label(own, cells[own.target]), (), ()
 
 
@@ -98,16 +98,16 @@ def _name(value: Any) -> str:
     return str(int(value)) if is_integral and abs(value) < EXACT else text_of(value)
 
 
-def _multiple_choice(own: OwnTask, cells: Cells) -> Answer:
+def _multiple_choice(own: OwnTask, cells: Cells) -> OwnAnswer:
     texts, letters = choices_of(own.choices, cells)
     return right_choice(cells[own.target], texts, letters), texts, ()
 
 
-def _regression(own: OwnTask, cells: Cells) -> Answer:
+def _regression(own: OwnTask, cells: Cells) -> OwnAnswer:
     return number_of(cells[own.target]), (), ()
 
 
-def _generation(own: OwnTask, cells: Cells) -> Answer:
+def _generation(own: OwnTask, cells: Cells) -> OwnAnswer:
     text = text_of(cells[own.target])
     for stop in own.stop or ():
         if stop in text:
@@ -115,7 +115,7 @@ def _generation(own: OwnTask, cells: Cells) -> Answer:
     return text, (), ()
 
 
-def _tagging(own: OwnTask, cells: Cells) -> Answer:
+def _tagging(own: OwnTask, cells: Cells) -> OwnAnswer:
     tokens = tuple(text_of(word) for word in _words(own.text[0], cells))
     tags = tuple(_label(own, tag) for tag in _words(own.target, cells))
     if len(tokens) != len(tags):
@@ -133,7 +133,7 @@ def _words(column: str, cells: Cells) -> Sequence[Any]:
     return value
 
 
-READERS: dict[str, Callable[[OwnTask, Cells], Answer]] = {
+READERS: dict[str, Callable[[OwnTask, Cells], OwnAnswer]] = {
     "classification": _classification,
     "multiple_choice": _multiple_choice,
     "regression": _regression,

@@ -27,7 +27,7 @@ OTHER_FORMATS = {
 
 
 @dataclass(frozen=True)
-class Table:
+class RawTable:
     """The rows of a file: ``places[i]`` says where ``rows[i]`` stands; ``columns`` are those of the first row."""
 
     path: Path
@@ -40,7 +40,7 @@ class Table:
         return SourceError(f"{self.path}, {self.places[index]}: {problem}")
 
 
-def read(path: Path, wanted: Sequence[str]) -> Table:
+def read(path: Path, wanted: Sequence[str]) -> RawTable:
     """The rows of a CSV, TSV, JSON lines or parquet file, with the wanted columns only.
 
     The cells of CSV and TSV are texts: "NA" is a word and 007 a label. Their cells may be quoted as RFC 4180 has it.
@@ -89,7 +89,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _json_lines(path: Path, wanted: Sequence[str]) -> Table:
+def _json_lines(path: Path, wanted: Sequence[str]) -> RawTable:
     rows, places = [], []
     columns: tuple[str, ...] = ()
     for number, line in enumerate(read_text(path).split("\n"), start=1):
@@ -104,7 +104,7 @@ def _json_lines(path: Path, wanted: Sequence[str]) -> Table:
         columns = columns or tuple(row)
         rows.append({column: row[column] for column in wanted if column in row})
         places.append(f"line {number}")
-    return Table(path, columns, rows, places)
+    return RawTable(path, columns, rows, places)
 
 
 def _json_object(line: str) -> Cells:
@@ -130,8 +130,8 @@ def _repeated(names: Sequence[str]) -> str | None:
     return next((name for place, name in enumerate(names) if name in names[:place]), None)
 
 
-def _separated(delimiter: str) -> Callable[[Path, Sequence[str]], Table]:
-    def read_separated(path: Path, wanted: Sequence[str]) -> Table:
+def _separated(delimiter: str) -> Callable[[Path, Sequence[str]], RawTable]:
+    def read_separated(path: Path, wanted: Sequence[str]) -> RawTable:
         lines = list(io.StringIO(read_text(path), newline=""))
         records = list(_records(path, lines, delimiter))
         if not records:
@@ -145,7 +145,7 @@ def _separated(delimiter: str) -> Callable[[Path, Sequence[str]], Table]:
         _check_quotes(path, lines, records, delimiter)
         used = [(column, header.index(column)) for column in wanted if column in header]
         rows = [{column: cells[place] for column, place in used} for _, _, cells in body]
-        return Table(path, tuple(header), rows, [f"line {start + 1}" for start, _, _ in body])
+        return RawTable(path, tuple(header), rows, [f"line {start + 1}" for start, _, _ in body])
 
     return read_separated
 
@@ -197,7 +197,7 @@ def _check_quotes(path: Path, lines: list[str], records: list[tuple[int, int, li
             )
 
 
-def _parquet(path: Path, wanted: Sequence[str]) -> Table:
+def _parquet(path: Path, wanted: Sequence[str]) -> RawTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -210,10 +210,10 @@ def _parquet(path: Path, wanted: Sequence[str]) -> Table:
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise SourceError(f"{path} can't be read as parquet: {error}") from None
     rows = rows or [{} for _ in range(whole.num_rows)]
-    return Table(path, names, rows, [f"row {number}" for number in range(1, len(rows) + 1)])
+    return RawTable(path, names, rows, [f"row {number}" for number in range(1, len(rows) + 1)])
 
 
-READERS: dict[str, Callable[[Path, Sequence[str]], Table]] = {
+READERS: dict[str, Callable[[Path, Sequence[str]], RawTable]] = {
     ".csv": _separated(","),
     ".tsv": _separated("\t"),
     ".jsonl": _json_lines,

@@ -5,15 +5,15 @@ from typing import Generic, TypeVar
 
 from harness.statistics.intervals import Floats
 
-Part = TypeVar("Part")
+PanelPart = TypeVar("PanelPart")
 
 
 @dataclass(frozen=True)
-class Panel(Generic[Part]):
+class Panel(Generic[PanelPart]):
     """One comparison of a figure: its title and the points or curves in it."""
 
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[PanelPart, ...]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-Pair = tuple[list[int], list[int]]
+PromptPair = tuple[list[int], list[int]]
 """Token ids of a prompt and of its answer."""
 
 
@@ -21,7 +21,7 @@ def n_appended(tokenizer: PreTrainedTokenizerBase) -> int:
     return len(whole) - n_before - len(bare)
 
 
-def split(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+def split(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) -> list[PromptPair]:
     """Tokens of prompt + answer, split where lm-evaluation-harness splits them.
 
     The whole is tokenized once; the answer is what follows the prompt's own number of tokens. Blanks at the prompt's
@@ -34,7 +34,7 @@ def split(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) 
     return [(ids[: lengths[p]], ids[lengths[p] :]) for ids, (p, _) in zip(wholes, moved, strict=True)]
 
 
-def apart(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+def apart(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]) -> list[PromptPair]:
     """Tokens of prompts and answers as an encoder and a decoder read them, each with all that the tokenizer adds."""
     prompts = tokenizer([prompt.rstrip() for prompt, _ in pairs], verbose=False)["input_ids"]
     answers = tokenizer(text_target=[answer.strip() for _, answer in pairs], verbose=False)["input_ids"]

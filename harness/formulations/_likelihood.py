@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from harness.core.errors import SpecError
 from harness.formulation import Answer, Batch, BoundFormulation, Row, Span, pad
-from harness.formulations._continuation import Pair, apart, split
+from harness.formulations._continuation import PromptPair, apart, split
 from harness.formulations._prompts import CONTENT_FREE, Prompts
 from harness.speed.token_tree import (
-    Read,
+    ReadAt,
     Start,
     count_common,
     logits_of,
@@ -62,7 +62,7 @@ class BoundLikelihood(BoundFormulation):
         right = [(self.prompts.prompt(e), self.prompts.choices(e)[e.target]) for e in examples]  # type: ignore[index]
         return [self.row(e, [pair]) for e, pair in zip(examples, self.tokenize(right), strict=True)]
 
-    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
+    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> list[PromptPair]:
         """Token ids of prompts and answers, as this kind of base reads them."""
         return apart(self.tokenizer, pairs) if self._reads_apart else split(self.tokenizer, pairs)
 
@@ -71,7 +71,7 @@ class BoundLikelihood(BoundFormulation):
         """Whether an encoder reads the prompt and a decoder the answer."""
         return self.base.info.kind == "encoder_decoder"
 
-    def row(self, example: Example, pairs: Sequence[Pair], cut_answer: bool = False) -> Row:
+    def row(self, example: Example, pairs: Sequence[PromptPair], cut_answer: bool = False) -> Row:
         """One row of an example and its answers; what is cut is counted.
 
         A prompt that leaves the longest answer no room loses its beginning, before all answers the same.
@@ -94,7 +94,7 @@ class BoundLikelihood(BoundFormulation):
         most = self.max_length
         return answer[: most if self._reads_apart else most + 1 - min(len(prompt), (most + 1) // 2)]
 
-    def _check(self, example: Example, pairs: Sequence[Pair]) -> None:
+    def _check(self, example: Example, pairs: Sequence[PromptPair]) -> None:
         longest = max(len(answer) for _, answer in pairs)
         if longest > self.max_length:
             raise SpecError(
@@ -109,7 +109,7 @@ class BoundLikelihood(BoundFormulation):
                 "can't be predicted; use a template that says something"
             )
 
-    def _joined(self, example: Example, pairs: Sequence[Pair]) -> Row:
+    def _joined(self, example: Example, pairs: Sequence[PromptPair]) -> Row:
         """A choice whose input another one continues needs no sequence of its own."""
         sequences: list[list[int]] = []
         spans: dict[int, Span] = {}
@@ -122,7 +122,7 @@ class BoundLikelihood(BoundFormulation):
             spans[index] = Span(found, len(prompt) - 1, tuple(answer))
         return Row(example, tuple(sequences), spans=tuple(spans[index] for index in range(len(pairs))))
 
-    def _apart(self, example: Example, pairs: Sequence[Pair]) -> Row:
+    def _apart(self, example: Example, pairs: Sequence[PromptPair]) -> Row:
         spans = tuple(Span(index, 0, tuple(answer)) for index, (_, answer) in enumerate(pairs))
         return Row(example, tuple(prompt for prompt, _ in pairs), spans=spans)
 
@@ -180,7 +180,7 @@ class BoundLikelihood(BoundFormulation):
 
     def _log_probs(self, model: nn.Module, batch: Batch) -> list[list[Tensor]]:
         """Log-probability of every token of every span, by row: float32, shape (tokens of the span,)."""
-        reads: list[Read] = []
+        reads: list[ReadAt] = []
         tokens: list[int] = []
         sizes: list[int] = []
         first = 0
@@ -195,7 +195,7 @@ class BoundLikelihood(BoundFormulation):
         pieces = iter(values.split(sizes))
         return [[next(pieces) for _ in row.spans] for row in batch.rows]
 
-    def _logits(self, model: nn.Module, batch: Batch, reads: list[Read]) -> Tensor:
+    def _logits(self, model: nn.Module, batch: Batch, reads: list[ReadAt]) -> Tensor:
         """Logits at every read, shape (N, V); what sequences share is computed once where that is cheaper."""
         if self._as_trees:
             groups = [row.sequences for row in batch.rows]

@@ -15,7 +15,7 @@ from harness.libraries.evaluate import judged
 from harness.measure.hardware import autocast
 from harness.runs.soundness import check_answers
 from harness.storage.predictions import Answers
-from harness.storage.record import Answered
+from harness.storage.record import AnswerCounts
 from harness.task import Task
 from harness.training.batches import by_size
 
@@ -90,10 +90,10 @@ class Judged:
         return values
 
     @property
-    def counts(self) -> Answered:
+    def counts(self) -> AnswerCounts:
         """How many were asked and answered."""
         distinct = len({answer.prediction for answer in self.answers})
-        return Answered(asked=len(self.rows), scored=len(self.answers), distinct=distinct)
+        return AnswerCounts(asked=len(self.rows), scored=len(self.answers), distinct=distinct)
 
 
 def _target(row: Row, task: Task) -> Any:

@@ -33,7 +33,7 @@ from harness.runs.soundness import check_asked
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
 from harness.storage.predictions import PREDICTIONS, Answers, write_predictions
-from harness.storage.record import RETRIED, Answered, Cost, DataInfo, Params, Record, Status, Weights
+from harness.storage.record import RETRIED, AnswerCounts, Cost, DataInfo, Params, Record, Status, Weights
 from harness.storage.store import Store
 from harness.task import Example, Splits, declaration
 from harness.training.batches import planned_steps
@@ -109,7 +109,7 @@ class _Attempt:
     fitted: Fitted = field(default_factory=Fitted)
     metrics: dict[str, float] = field(default_factory=dict)
     metrics_last: dict[str, float] = field(default_factory=dict)
-    answered: dict[str, Answered] = field(default_factory=dict)
+    answered: dict[str, AnswerCounts] = field(default_factory=dict)
     eval_tokens: int = 0
 
     def __post_init__(self) -> None:

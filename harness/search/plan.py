@@ -12,7 +12,7 @@ from harness.metric import make_metric
 from harness.probe import Quantity, probes_by_quantity
 from harness.runs.identity import identify
 from harness.runs.resolve import Resolved, resolve
-from harness.search.space import Params, default_params, search_space
+from harness.search.space import TrialParams, default_params, search_space
 from harness.search.spec import SearchSpec
 from harness.storage.record import Record
 
@@ -27,7 +27,7 @@ class Plan:
     run: Resolved
     search: SearchSpec
     space: Space
-    default: Params
+    default: TrialParams
 
     @property
     def spec(self) -> RunSpec:

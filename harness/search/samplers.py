@@ -17,7 +17,7 @@ from harness.core.seeds import derive
 from harness.core.space import Space
 from harness.libraries.extras import need
 from harness.libraries.optuna import NumberedQMCSampler, first_number, joint_tpe
-from harness.search.space import Params, grid
+from harness.search.space import TrialParams, grid
 from harness.search.spec import Pruner, Sampler
 
 
@@ -34,7 +34,7 @@ class PerTrialSampler(BaseSampler):
         default: The published default.
     """
 
-    def __init__(self, make: Callable[[int, str], BaseSampler], default: Params) -> None:
+    def __init__(self, make: Callable[[int, str], BaseSampler], default: TrialParams) -> None:
         self._make = make
         self._default = default
         self._sampler: BaseSampler = RandomSampler()
@@ -73,7 +73,7 @@ class PerTrialSampler(BaseSampler):
                 self._sampler.after_trial(study, trial, state, values)
 
 
-def make_sampler(name: Sampler, seed: int, space: Space, default: Params) -> PerTrialSampler:
+def make_sampler(name: Sampler, seed: int, space: Space, default: TrialParams) -> PerTrialSampler:
     """The sampler of a study; a grid and a Sobol sequence are the same for all trials of a seed."""
 
     seen = IntersectionSearchSpace(include_pruned=True)

@@ -13,7 +13,7 @@ from harness.recipe import Recipe
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-Params = dict[str, Any]
+TrialParams = dict[str, Any]
 
 LEARNING_RATE_FACTOR = 10.0
 """The learning rate is searched from the published one divided by this to the published one times this."""
@@ -42,7 +42,7 @@ def search_space(spec: RunSpec, method: Method, recipes: Sequence[Recipe] = ()) 
     return {name: range_ for name, range_ in space.items() if name not in given}
 
 
-def default_params(method: Method, space: Space, recipes: Sequence[Recipe] = ()) -> Params:
+def default_params(method: Method, space: Space, recipes: Sequence[Recipe] = ()) -> TrialParams:
     """The published value of everything in the space."""
     published = {f"method.{name}": value for name, value in method.model_dump().items()}
     for recipe in recipes:

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from harness.bases.context import of_tokens
 
-Read = tuple[int, int]
+ReadAt = tuple[int, int]
 """A sequence, and the position in it whose logits are wanted: those of the token after it."""
 
 
@@ -108,7 +108,11 @@ def takes_positions(model: nn.Module) -> bool:
 
 
 def logits_of(
-    model: nn.Module, groups: Sequence[Sequence[Sequence[int]]], reads: Sequence[Read], pad_id: int, start: Start | None
+    model: nn.Module,
+    groups: Sequence[Sequence[Sequence[int]]],
+    reads: Sequence[ReadAt],
+    pad_id: int,
+    start: Start | None,
 ) -> Tensor:
     """Logits at every read, in their order: shape (N, V), N the number of reads.
 

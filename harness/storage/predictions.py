@@ -36,7 +36,7 @@ ANSWER_KINDS: dict[TaskKind, AnswerKind] = {
 }
 """What is stored of the answers to a kind of task."""
 
-Need = Literal["scores", "texts"]
+AnswerPart = Literal["scores", "texts"]
 """What a metric may read beside targets and predictions."""
 
 
@@ -148,7 +148,7 @@ class Place:
     example_ids: Any
 
 
-def reader(store: Store, needs: Collection[Need] = ()) -> Read:
+def reader(store: Store, needs: Collection[AnswerPart] = ()) -> Read:
     """Reads the answers of a store's runs; a file that can't be read is none, and a ``HarnessWarning`` names it.
 
     Scores and texts are read only where they are needed, and are None where the file has none.
@@ -176,7 +176,7 @@ def reader(store: Store, needs: Collection[Need] = ()) -> Read:
     return read
 
 
-def read_answers(path: str, split: str, needs: Collection[Need] = ()) -> Answers | None:
+def read_answers(path: str, split: str, needs: Collection[AnswerPart] = ()) -> Answers | None:
     """The answers to a split in one file, or None where it has none.
 
     Raises:
@@ -219,7 +219,7 @@ def answers_at(path: str, place: Place, table: Any) -> Answers:
     return Answers(place.example_ids, targets, predictions, scores, texts)
 
 
-def read_columns(path: str, names: list[str], needs: Collection[Need] = ()) -> Any:
+def read_columns(path: str, names: list[str], needs: Collection[AnswerPart] = ()) -> Any:
     """Columns of a predictions file, and those of some needs that it has, as an Arrow table; None without a file.
 
     Raises:
@@ -243,7 +243,7 @@ def read_columns(path: str, names: list[str], needs: Collection[Need] = ()) -> A
     return table
 
 
-def _is_needed(needs: Collection[Need], column: str) -> bool:
+def _is_needed(needs: Collection[AnswerPart], column: str) -> bool:
     is_score = column.startswith(SCORE) and column.removeprefix(SCORE).isdecimal()
     return ("scores" in needs and is_score) or ("texts" in needs and column == "text")
 

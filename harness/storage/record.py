@@ -103,7 +103,7 @@ class DataInfo(Part):
         return notes
 
 
-class Answered(Part):
+class AnswerCounts(Part):
     """How many answers the metrics of a split are made of."""
 
     asked: int = Field(description="Examples of the split.")
@@ -128,7 +128,9 @@ class Record(Part):
         default_factory=dict, description="Chosen checkpoint: 'split/metric', or 'task/metric' out of domain."
     )
     metrics_last: dict[str, float] = Field(default_factory=dict, description="The same for the last checkpoint.")
-    answered: dict[str, Answered] = Field(default_factory=dict, description="Split, or task out of domain → counts.")
+    answered: dict[str, AnswerCounts] = Field(
+        default_factory=dict, description="Split, or task out of domain → counts."
+    )
     params: Params = Field(default_factory=Params)
     cost: Cost = Field(default_factory=Cost)
     curve: Annotated[list[dict[str, float]], AfterValidator(_has_steps)] = Field(default_factory=list)

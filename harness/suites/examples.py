@@ -9,7 +9,7 @@ from harness.core.spec import TaskSpec
 from harness.data.tasks import find_task
 from harness.suites.fairness import Finding
 from harness.suites.power import MOST_SEEDS, examples_needed, seeds_needed
-from harness.suites.suite import Cell, Suite
+from harness.suites.suite import Suite, SuiteRun
 
 LEAK_RATIO = 0.01
 """Share of a task's test texts that may appear elsewhere: short texts such as "thank you" recur by chance."""
@@ -25,7 +25,7 @@ class Texts:
     n_test: int
 
 
-def read_texts(cells: Iterable[Cell]) -> tuple[dict[str, Texts], list[str]]:
+def read_texts(cells: Iterable[SuiteRun]) -> tuple[dict[str, Texts], list[str]]:
     """The texts of every task whose data can be had here, and for each of the others why not.
 
     Tasks that are only tested on, without training, are among them.

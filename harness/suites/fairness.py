@@ -12,7 +12,7 @@ from harness.core.spec import RunSpec, TaskSpec
 from harness.method import METHODS, make_method
 from harness.runs.identity import fingerprint
 from harness.storage.record import Record
-from harness.suites.suite import Cell
+from harness.suites.suite import SuiteRun
 
 Fault = Literal[
     "unequal_training",
@@ -47,7 +47,7 @@ class Finding:
     remedy: str
 
 
-def check_methods(cells: list[Cell]) -> Iterator[Finding]:
+def check_methods(cells: list[SuiteRun]) -> Iterator[Finding]:
     """Findings about what the methods are given: training, data, tuning, learning rate, rank."""
     specs = {cell.label: cell.spec for cell in cells}
     trained = {label: spec for label, spec in specs.items() if METHODS.find(spec.method.name).trains}
@@ -149,7 +149,7 @@ def _unequal_rank(specs: dict[str, RunSpec]) -> Iterator[Finding]:
         )
 
 
-def check_params(cells: Iterable[Cell], records: Iterable[Record]) -> Iterator[Finding]:
+def check_params(cells: Iterable[SuiteRun], records: Iterable[Record]) -> Iterator[Finding]:
     """Findings about trained parameters, heads left out: measured in runs so far, else by formula."""
     measured = {
         (record.spec.base.name, _method_key(record.spec)): record.params for record in records if record.status == "ok"
@@ -182,7 +182,7 @@ def _expected_params(spec: RunSpec) -> int | None:
     return make_method(spec.method).expected_params(base_info(spec.base.name, spec.base.quantization))
 
 
-def check_fingerprints(cells: Iterable[Cell], records: Iterable[Record]) -> Iterator[Finding]:
+def check_fingerprints(cells: Iterable[SuiteRun], records: Iterable[Record]) -> Iterator[Finding]:
     """Findings about records of this suite's tasks and seeds whose examples were not the same."""
     wanted = {(cell.spec.task, cell.spec.seed) for cell in cells}
     fingerprints: defaultdict[tuple[TaskSpec, int], set[str]] = defaultdict(set)

@@ -9,14 +9,14 @@ from harness.suites.suite import Suite, expand
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Findings:
     """What is wrong with a suite, and what could not be looked at."""
 
     findings: list[Finding]
     unchecked: list[str]
 
 
-def lint(suite: Suite, records: list[Record]) -> Verdict:
+def lint(suite: Suite, records: list[Record]) -> Findings:
     """Everything a reviewer would object to.
 
     Args:
@@ -31,4 +31,4 @@ def lint(suite: Suite, records: list[Record]) -> Verdict:
         *check_examples(suite, texts),
         *check_fingerprints(cells, records),
     ]
-    return Verdict(findings, unchecked)
+    return Findings(findings, unchecked)

@@ -13,7 +13,7 @@ from harness.runs.identity import identify
 from harness.runs.resolve import Resolved
 from harness.storage.record import RETRIED, Record
 from harness.storage.store import Store
-from harness.suites.suite import Cell
+from harness.suites.suite import SuiteRun
 
 State = Literal["done", "to run", "failed", "skipped", "unavailable"]
 STATES: tuple[State, ...] = get_args(State)
@@ -45,7 +45,7 @@ class PlannedCell:
         return Job(self.run_id, self.spec, label=self.label) if self.state == "to run" and self.run_id else None
 
 
-def plan(cells: Iterable[Cell], store: Store, retry_failed: bool = False) -> list[PlannedCell]:
+def plan(cells: Iterable[SuiteRun], store: Store, retry_failed: bool = False) -> list[PlannedCell]:
     """The state of every cell: by its record, or by whether its method and its data allow it to run.
 
     Args:
@@ -57,7 +57,7 @@ def plan(cells: Iterable[Cell], store: Store, retry_failed: bool = False) -> lis
     return [_plan_cell(cell, store, retried) for cell in cells]
 
 
-def _plan_cell(cell: Cell, store: Store, retried: Collection[str]) -> PlannedCell:
+def _plan_cell(cell: SuiteRun, store: Store, retried: Collection[str]) -> PlannedCell:
     try:
         run_id = identify(cell.run)
     except HarnessError as error:

@@ -109,7 +109,7 @@ class Suite(Section):
 
 
 @dataclass(frozen=True)
-class Cell:
+class SuiteRun:
     """One run of a suite: the label its method has in the file, what the file asks for, and what that means.
 
     Recipes are part of the label, such as ``lora+fgm``.
@@ -156,23 +156,23 @@ def parse_suite(data: dict[str, Any]) -> Suite:
     return suite
 
 
-def expand(suite: Suite) -> list[Cell]:
+def expand(suite: Suite) -> list[SuiteRun]:
     """The cells, resolved, without duplicates; cells of one base follow each other, then those of one task."""
-    cells: dict[str, Cell] = {}
+    cells: dict[str, SuiteRun] = {}
     for label, spec in _given(suite):
         run = resolve(spec)
         for seed in suite.seeds:
             seeded = run.seeded(seed)
-            cells.setdefault(seeded.spec.model_dump_json(), Cell(label, spec, seeded))
+            cells.setdefault(seeded.spec.model_dump_json(), SuiteRun(label, spec, seeded))
     return list(cells.values())
 
 
-def expand_studies(suite: Suite) -> list[Cell]:
+def expand_studies(suite: Suite) -> list[SuiteRun]:
     """What a search tunes: a cell for all seeds; what the file sets for it (``asked``) is held fixed.
 
     Cells that can't run are left out.
     """
-    cells = [Cell(label, spec, resolve(spec)) for label, spec in _given(suite)]
+    cells = [SuiteRun(label, spec, resolve(spec)) for label, spec in _given(suite)]
     return [cell for cell in cells if cell.run.skip_reason() is None]
 
 

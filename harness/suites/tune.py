@@ -11,13 +11,13 @@ from harness.runs.resolve import resolve
 from harness.search.plan import make_plan
 from harness.search.record import StudyRecord, readable_study
 from harness.search.spec import SearchSpec
-from harness.suites.suite import Cell, Suite, expand_studies
+from harness.suites.suite import Suite, SuiteRun, expand_studies
 
 TUNED = " (tuned)"
 """Added to a method's label for its winner."""
 
 
-def searched_cells(suite: Suite) -> list[Cell]:
+def searched_cells(suite: Suite) -> list[SuiteRun]:
     """The cells of a suite that are searched, if any are; a ``HarnessWarning`` says whose examples are out of reach."""
     reached = []
     for cell in expand_studies(suite) if suite.search else ():
@@ -32,7 +32,7 @@ def searched_cells(suite: Suite) -> list[Cell]:
     return reached
 
 
-def study_jobs(cells: Sequence[Cell], search: SearchSpec, results: Path) -> list[Job]:
+def study_jobs(cells: Sequence[SuiteRun], search: SearchSpec, results: Path) -> list[Job]:
     """The studies of these cells that are not finished yet.
 
     Raises:
@@ -42,7 +42,7 @@ def study_jobs(cells: Sequence[Cell], search: SearchSpec, results: Path) -> list
     return [Job(make_plan(cell.asked, search).name, cell.asked, search, cell.label) for cell in pending]
 
 
-def find_study(cell: Cell, search: SearchSpec, results: Path) -> StudyRecord | None:
+def find_study(cell: SuiteRun, search: SearchSpec, results: Path) -> StudyRecord | None:
     """The finished study of a cell, within the budget, or None.
 
     Raises:
@@ -75,7 +75,9 @@ def all_found(events: Iterable[Event]) -> Iterator[Event]:
         raise HarnessError("\n".join([*problems, "the same command goes on from here"]))
 
 
-def winners(suite: Suite, cells: Sequence[Cell], results: Path, defaults: Iterable[Cell] = ()) -> list[Cell]:
+def winners(
+    suite: Suite, cells: Sequence[SuiteRun], results: Path, defaults: Iterable[SuiteRun] = ()
+) -> list[SuiteRun]:
     """The winner of every searched cell with a finished study, once for each seed of the suite.
 
     One whose settings are those of a default is left out: it is that run.
@@ -85,7 +87,7 @@ def winners(suite: Suite, cells: Sequence[Cell], results: Path, defaults: Iterab
     specs = [(label, study.spec_of(study.best[0])) for label, study in found if study and study.best]
     known = {cell.spec for cell in defaults}
     return [
-        Cell(label, spec, seeded)
+        SuiteRun(label, spec, seeded)
         for label, spec in specs
         for run in [resolve(spec)]
         for seeded in map(run.seeded, suite.seeds)

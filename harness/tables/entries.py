@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedCells:
     """The entries by row and column, the metric of each column, the footnotes, and what was tested."""
 
     entries: Mapping[tuple[Key, Key], Entry]
@@ -60,7 +60,7 @@ def judge(
     costs: Sequence[Quantity],
     family: Family,
     allow_mixed: bool,
-) -> Judged:
+) -> JudgedCells:
     """Mean, standing, costs and footnotes of every cell; arguments as for ``table.make_table``."""
     mixed = find_all_mixed(comparisons, read, measure.split, allow_mixed)
     scored = [score_cells(comparison, measure) for comparison in comparisons]
@@ -95,7 +95,7 @@ def judge(
                 costs=mean_costs(cell, costs),
             )
     metrics = {one.cell.column: one.metric for cells in scored for one in cells}
-    return Judged(entries, metrics, tuple(notes), _evidence(scored, tested, verdicts, layout, family))
+    return JudgedCells(entries, metrics, tuple(notes), _evidence(scored, tested, verdicts, layout, family))
 
 
 def _without_task(key: Key, layout: Layout) -> Key:

@@ -15,7 +15,7 @@ from harness.tables.footer import make_footer
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """The values of the row fields, and an entry for each column."""
 
     labels: tuple[str, ...]
@@ -37,7 +37,7 @@ class Table:
     row_fields: tuple[str, ...]
     columns: tuple[Column, ...]
     costs: tuple[Quantity, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     notes: tuple[str, ...]
     footer: tuple[str, ...]
 
@@ -78,7 +78,8 @@ def make_table(
         ),
         costs=tuple(costs),
         rows=tuple(
-            Row(_labels(row), tuple(judged.entries.get((row, column), Entry()) for column in columns)) for row in rows
+            TableRow(_labels(row), tuple(judged.entries.get((row, column), Entry()) for column in columns))
+            for row in rows
         ),
         notes=judged.notes,
         footer=make_footer(records, layout, measure, costs, judged.evidence),

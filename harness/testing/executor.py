@@ -28,7 +28,7 @@ KEPT = ("resource_tracker", "forkserver")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ended:
     """What came of the jobs."""
 
     jobs: dict[str, Job]
@@ -66,7 +66,7 @@ class ExecutorContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def outcome(cls, executor: Executor, jobs: dict[str, Job], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    def outcome(cls, executor: Executor, jobs: dict[str, Job], tmp_path_factory: pytest.TempPathFactory) -> Ended:
         """All jobs done once; the process of the first one is killed as it begins."""
         results = tmp_path_factory.mktemp("results")
         before, events = children(), []
@@ -76,7 +76,7 @@ class ExecutorContract:
                     kill(started_since(before))
                 events.append(event)
         assert not started_since(before), "processes are left when all jobs are done"
-        return Outcome(jobs, events, results)
+        return Ended(jobs, events, results)
 
     def test_declares_itself(self, executor: Executor) -> None:
         """It says where it comes from, and does at least one job at a time."""
@@ -84,7 +84,7 @@ class ExecutorContract:
         assert executor.n_at_once >= 1
         assert type(executor).__doc__
 
-    def test_every_job_begins_and_ends_once(self, outcome: Outcome, executor: Executor) -> None:
+    def test_every_job_begins_and_ends_once(self, outcome: Ended, executor: Executor) -> None:
         """In this order; never more at the same time than it says."""
         running: list[Job] = []
         for event in outcome.events:
@@ -97,14 +97,14 @@ class ExecutorContract:
         assert sorted(begun) == sorted(job.id for job in outcome.jobs.values())
         assert not running
 
-    def test_results_are_the_stored_records(self, outcome: Outcome) -> None:
+    def test_results_are_the_stored_records(self, outcome: Ended) -> None:
         """With the label that the suite gave the method."""
         [end] = outcome.ends("skipped")
         assert isinstance(end.result, Record)
         assert end.result == outcome.record("skipped")
         assert (end.result.status, end.result.label) == ("skipped", "skipped")
 
-    def test_a_job_that_raises_fails_alone(self, outcome: Outcome) -> None:
+    def test_a_job_that_raises_fails_alone(self, outcome: Ended) -> None:
         """A run with a record that says why, a study with its problem."""
         record = outcome.record("broken")
         assert record
@@ -114,7 +114,7 @@ class ExecutorContract:
         assert end.problem
         assert "absent" in end.problem
 
-    def test_a_killed_process_loses_its_job_only(self, outcome: Outcome) -> None:
+    def test_a_killed_process_loses_its_job_only(self, outcome: Ended) -> None:
         """The record of its run says so."""
         if not self.has_processes:
             pytest.skip("it starts no process")

@@ -38,7 +38,7 @@ class AllWeights(Method):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Trained:
     """What training left: the weights in the model at the end, and those that were judged last."""
 
     fitted: Fitted
@@ -46,7 +46,7 @@ class Outcome:
     judged: dict[str, Tensor]
 
 
-def train(run: Resolved, *recipes: Recipe) -> Outcome:
+def train(run: Resolved, *recipes: Recipe) -> Trained:
     """A few steps of two epochs, from the same weights each time."""
     adapted = adapt(replace(run, recipes=recipes), load_base(run), N_STEPS)
     judged: dict[str, Tensor] = {}
@@ -58,7 +58,7 @@ def train(run: Resolved, *recipes: Recipe) -> Outcome:
     torch.manual_seed(0)
     trainee = Trainee(adapted.model, run.method, adapted.formulation, recipes)
     fitted = fit(trainee, adapted.formulation.encode_training(TRAIN), N_STEPS, validate)
-    return Outcome(fitted, snapshot(adapted.model), judged)
+    return Trained(fitted, snapshot(adapted.model), judged)
 
 
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -88,7 +88,7 @@ class RecipeContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def outcomes(cls, cell: Resolved) -> tuple[Outcome, Outcome, Outcome, Outcome]:
+    def outcomes(cls, cell: Resolved) -> tuple[Trained, Trained, Trained, Trained]:
         """Without the recipe, with it, with the same instance again, and without it again."""
         recipe = cell.recipes[0]
         return train(cell), train(cell, recipe), train(cell, recipe), train(cell)
@@ -103,27 +103,27 @@ class RecipeContract:
         default, space = RECIPES.make(self.plugin), recipe.space()
         assert {name for name, values in space.items() if getattr(default, name) not in values} == set()
 
-    def test_makes_a_difference(self, outcomes: tuple[Outcome, ...]) -> None:
+    def test_makes_a_difference(self, outcomes: tuple[Trained, ...]) -> None:
         """Else a comparison with plain training would compare nothing."""
         plain, recipe, _, _ = outcomes
         assert not equal(plain.judged, recipe.judged)
 
-    def test_same_seed_same_result(self, outcomes: tuple[Outcome, ...]) -> None:
+    def test_same_seed_same_result(self, outcomes: tuple[Trained, ...]) -> None:
         """Also of an instance that trains a second time."""
         _, first, second, _ = outcomes
         assert equal(first.weights, second.weights)
         assert [point["train_loss"] for point in first.fitted.curve] == [p["train_loss"] for p in second.fitted.curve]
 
-    def test_leaves_nothing_behind(self, outcomes: tuple[Outcome, ...]) -> None:
+    def test_leaves_nothing_behind(self, outcomes: tuple[Trained, ...]) -> None:
         """A run without it is the same to the last bit after a run with it."""
         before, _, _, after = outcomes
         assert equal(before.weights, after.weights)
 
-    def test_the_weights_that_were_judged_are_kept(self, outcomes: tuple[Outcome, ...]) -> None:
+    def test_the_weights_that_were_judged_are_kept(self, outcomes: tuple[Trained, ...]) -> None:
         """What is stored and tested is what was validated."""
         assert equal(outcomes[1].weights, outcomes[1].judged)
 
-    def test_logs_under_its_own_name(self, outcomes: tuple[Outcome, ...]) -> None:
+    def test_logs_under_its_own_name(self, outcomes: tuple[Trained, ...]) -> None:
         """Apart from the task loss."""
         plain, recipe, _, _ = outcomes
         added = recipe.fitted.curve[-1].keys() - plain.fitted.curve[-1].keys()

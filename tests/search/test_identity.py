@@ -23,7 +23,7 @@ from harness.search.record import StudyRecord, TrialRecord, best_trials, find_st
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
 from harness.storage.record import Record
-from harness.suites.suite import Cell
+from harness.suites.suite import SuiteRun
 from harness.suites.tune import find_study
 from tests.search.stand_in import LORA, stand_in
 
@@ -59,8 +59,8 @@ def test_other_examples_are_another_study_and_a_message_says_so(file: Path, tmp_
     assert read_study(tmp_path / "studies" / f"{first.name}.json") == first
 
 
-def cell_of(spec: RunSpec) -> Cell:
-    return Cell("lora", spec, resolve(spec))
+def cell_of(spec: RunSpec) -> SuiteRun:
+    return SuiteRun("lora", spec, resolve(spec))
 
 
 def _forget() -> None:

@@ -10,7 +10,7 @@ from harness.data.tasks import find_task
 from harness.formulations import _likelihood
 from harness.method import Scoring
 from harness.runs.predict import predict
-from harness.speed.token_tree import Read, Start, Tree, count_common, logits_of, takes_trees, tree
+from harness.speed.token_tree import ReadAt, Start, Tree, count_common, logits_of, takes_trees, tree
 from harness.task import Example
 from harness.training.batches import by_size
 from tests.conftest import MakeSpec
@@ -35,7 +35,7 @@ GROUPS = [
     [[*BEGINNING, 19, 20], [*BEGINNING, 19, 20, 21, 22]],
 ]
 SEQUENCES = [sequence for group in GROUPS for sequence in group]
-READS: list[Read] = [(n, len(sequence) - back) for n, sequence in enumerate(SEQUENCES) for back in (1, 2)]
+READS: list[ReadAt] = [(n, len(sequence) - back) for n, sequence in enumerate(SEQUENCES) for back in (1, 2)]
 
 
 def of_family(family: str, **more: Any) -> Any:

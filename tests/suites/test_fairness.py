@@ -11,7 +11,7 @@ from harness.storage.record import DataInfo, Params, Record
 from harness.suites.examples import Texts, check_examples
 from harness.suites.fairness import check_fingerprints, check_methods, check_params
 from harness.suites.lint import lint
-from harness.suites.suite import Cell, expand, parse_suite, read_suite
+from harness.suites.suite import SuiteRun, expand, parse_suite, read_suite
 
 SHIPPED = sorted((Path(benchmarks.__path__[0]) / "suites").rglob("*.toml"))
 
@@ -66,7 +66,7 @@ def test_one_learning_rate_is_fine_for_methods_published_with_similar_ones() -> 
     assert not list(check_methods(expand(suite)))
 
 
-def a_record(cell: Cell, fingerprint: str = "a" * 12, **params: int) -> Record:
+def a_record(cell: SuiteRun, fingerprint: str = "a" * 12, **params: int) -> Record:
     return Record(
         run_id="0" * 12,
         status="ok",

@@ -8,7 +8,7 @@ import pytest
 
 from harness.tables.entries import Entry
 from harness.tables.render import RENDERERS, latex_escape, markdown_escape
-from harness.tables.table import Column, Row, Table
+from harness.tables.table import Column, Table, TableRow
 
 HOSTILE = "=1+1|[x](http://evil) ![y](z) <img src=x> `code` *b* _i_ a_b ~~s~~ \\ &amp;\nsecond\x0bline"
 
@@ -19,7 +19,7 @@ def table_with(text: str) -> Table:
     return Table(
         row_fields=(text,),
         columns=(Column((text,), text),),
-        rows=(Row((text,), (entry,)),),
+        rows=(TableRow((text,), (entry,)),),
         costs=(),
         notes=(text,),
         footer=(f"Labels: {text}, {text}",),
