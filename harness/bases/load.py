@@ -22,6 +22,7 @@ from harness.bases.anatomy import blocks, is_linear, linear_names
 from harness.bases.features import Features
 from harness.bases.heads import find_heads, lost_parameters
 from harness.bases.info import base_info, snapshot
+from harness.bases.internals import attention_of, whole_modules
 from harness.bases.quiet import quiet
 from harness.bases.tokens import load_tokenizer
 from harness.bases.weights import weights_of
@@ -157,8 +158,8 @@ def _reading(folder: Path) -> Iterator[None]:
 
 def _config(folder: Path, wanted: Wanted) -> Any:
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    if "/" in str(config._attn_implementation):
-        raise SourceError(f"base {str(folder)!r}: it asks for code from the hub: {config._attn_implementation}")
+    if "/" in attention_of(config):
+        raise SourceError(f"base {str(folder)!r}: it asks for code from the hub: {attention_of(config)}")
     if getattr(config, "quantization_config", None):
         raise SourceError(f"base {str(folder)!r}: its weights are quantized already; take a checkpoint that is not")
     if wanted.n_outputs is not None:
@@ -180,7 +181,7 @@ def _quantized_names(skeleton: Any, unquantized: tuple[int, ...]) -> set[str]:
     """The linear layers to quantize: not those of the unquantized blocks, nor those that overflow, such as T5's wo."""
     prefix, _ = blocks(skeleton)
     kept = tuple(f"{prefix}.{index}." for index in unquantized)
-    whole = {*(skeleton._keep_in_fp32_modules or ()), *(skeleton._keep_in_fp32_modules_strict or ())}
+    whole = whole_modules(skeleton)
     quantized = {
         name for name in linear_names(skeleton) if not name.startswith(kept) and whole.isdisjoint(name.split("."))
     }

@@ -14,6 +14,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from harness.bases.internals import attention_of
+
 ATTENTION = "sdpa_bulk_dropout"
 """Name of the attention below among those of transformers."""
 _LEVELS = 1 << 16
@@ -99,5 +101,5 @@ def use_bulk_dropout(model: nn.Module) -> None:
             module.__class__ = Dropout
     config: Any = model.config
     drops = any(getattr(config, name, 0) for name in ("attention_probs_dropout_prob", "attention_dropout"))
-    if drops and config._attn_implementation == "sdpa":
+    if drops and attention_of(config) == "sdpa":
         model.set_attn_implementation(ATTENTION)  # type: ignore[operator]

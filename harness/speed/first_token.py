@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from harness.bases.anatomy import blocks
+from harness.bases.internals import attention_of
 
 _POOLED_AT_FIRST_TOKEN = {
     "BertForSequenceClassification",
@@ -51,7 +52,7 @@ def _first_token_attention(
         key, value = past_key_values.update(key, value, layer.layer_idx)
     if attention_mask is not None and attention_mask.dim() == 4:  # (B, 1, T, S)
         attention_mask = attention_mask[:, :, :1]
-    attend = ALL_ATTENTION_FUNCTIONS[layer.config._attn_implementation]
+    attend = ALL_ATTENTION_FUNCTIONS[attention_of(layer.config)]
     dropout = layer.dropout.p if layer.training else 0.0
     output, weights = attend(layer, query, key, value, attention_mask, dropout=dropout, scaling=layer.scaling, **kwargs)
     return output.reshape(n_rows, 1, -1), weights

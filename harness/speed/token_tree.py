@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from harness.bases.context import of_tokens
+from harness.bases.internals import attention_of
 
 ReadAt = tuple[int, int]
 """A sequence, and the position in it whose logits are wanted: those of the token after it."""
@@ -87,7 +88,7 @@ def takes_trees(model: nn.Module) -> bool:
     config: Any = model.config
     return (
         takes_positions(model)
-        and config._attn_implementation.startswith("sdpa")
+        and attention_of(config).startswith("sdpa")
         and not getattr(config, "alibi", False)
         and not any(DynamicCache(config=config).is_sliding)
     )
