@@ -1,5 +1,6 @@
 """What every method built on peft shares; such a method is its fields and one `config`."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,12 @@ class PeftMethod(Method):
     def save(self, model: "PeftModel", folder: Path) -> None:
         """Write adapter_config.json and adapter_model.safetensors, which PeftModel.from_pretrained reads."""
         model.save_pretrained(folder, state_dict=model.state_dict(), **_NO_EMBEDDINGS)
+        config = folder / "adapter_config.json"
+        # peft keeps names of layers as a set, whose order is another one in every process.
+        given = json.loads(config.read_text(encoding="utf-8"))
+        if isinstance(given.get("target_modules"), list):
+            given["target_modules"].sort()
+        config.write_text(json.dumps(given, indent=2, sort_keys=True), encoding="utf-8")
 
     def load(self, model: "PeftModel", folder: Path) -> None:
         """Read what ``save`` wrote into a model that ``apply`` returned, in place.

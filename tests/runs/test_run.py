@@ -51,7 +51,7 @@ def test_record_tells_all(make_spec: MakeSpec, tmp_path: Path) -> None:
     right = [row["correct"] for row in rows if row["split"] == "test"]
     assert sum(right) / len(right) == record.metrics["test/accuracy"]
     assert all(row["correct"] == (row["target"] == row["prediction"]) for row in rows)
-    assert json.loads((folder / "record.json").read_text())["schema"] == 1
+    assert json.loads((folder / "record.json").read_text())["schema"] == 2
     assert json.loads((folder / "spec.json").read_text()) == record.spec.model_dump(mode="json")
 
 
