@@ -238,7 +238,7 @@ def test_metrics_that_are_no_numbers_are_shown_counted_and_never_bold(
 
 def test_figures_leave_out_what_has_no_place_and_say_so(results: Path) -> None:
     give(results, math.nan, (0, 1))
-    with pytest.warns(HarnessWarning, match="sst2.*: not drawn, as not finite: lora"):
+    with pytest.warns(HarnessWarning, match="sst2.*: not drawn, as not measured or not finite: lora"):
         assert len(draw(results)) == 1  # ranks need three methods
     for path in results.glob("runs/*/record.json"):
         path.write_text(path.read_text().replace('"test/accuracy": 0', '"test/accuracy": NaN, "x": 0'))
