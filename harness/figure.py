@@ -70,11 +70,13 @@ class RunsFigure(Figure):
     """A figure of finished runs, one panel for each task, base and quantization (unless these compete)."""
 
     where: tuple[str, ...] = Field((), description="Keep runs with field=value; may be repeated.")
-    compare: str = Field("", description="Fields along which cells compete, comma-separated; default: method.")
+    compare: str = Field(
+        "", description="Fields along which cells compete, comma-separated; default: method, and what else varies."
+    )
     mixed: bool = Field(False, description="Draw unlike data or devices together.")
 
     def select(self, results: Path, measure: Measure) -> Selected:
-        """The chosen runs; where a search has tuned some of them, tuned and default settings are cells of their own.
+        """The chosen runs; where recipes vary, or a search has tuned some, these are cells of their own.
 
         Raises:
             SpecError: no such run or metric, an unknown field, or a comparison mixes unlike runs and may not.
@@ -84,8 +86,8 @@ class RunsFigure(Figure):
         read = reader(store, needs_of(records, measure.metric))
         records = with_metric(records, measure, read)
         asked = tuple(part.strip() for part in self.compare.split(",") if part.strip())
-        tuned = (TUNING,) if len({lookup(record, TUNING) for record in records}) > 1 else ()
-        competing = asked or ("method", *tuned)
+        varying = (axis for axis in ("recipe", TUNING) if len({lookup(record, axis) for record in records}) > 1)
+        competing = asked or ("method", *varying)
         check_fields(records, competing)
         setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)
         comparisons = group(records, Layout(rows=setting + competing, columns=("task",), competing=competing))
