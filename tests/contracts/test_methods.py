@@ -1,10 +1,20 @@
 """Every registered method keeps to the contract that ships."""
 
+import pytest
+
 from harness.method import METHODS
 from harness.testing import contracts
 from harness.testing.method import KINDS, QUANTIZATIONS, MethodContract, TinyCell
 
 globals().update(contracts(MethodContract, METHODS.names()))
+
+
+@pytest.mark.usefixtures("examples")
+class TestExample(MethodContract):
+    plugin = "example_method"
+
+    # Another process sees an entry point only where the package is installed.
+    test_importing_it_imports_no_torch = None  # type: ignore[assignment]
 
 
 def test_only_full_and_headless_zero_shot_are_skipped() -> None:

@@ -58,6 +58,15 @@ class TaskOfAMirror(TaskContract):
 globals().update(contracts(TaskOfAMirror, NAMES))
 
 
+@pytest.mark.usefixtures("examples")
+class TestExample(TaskContract):
+    plugin = "example_task"
+
+    @pytest.fixture
+    def splits(self, task: Task, tiny_data: Path) -> Splits:
+        return data.load(task, TaskSpec(name=task.name, path=str(tiny_data)), seed=0)[0]
+
+
 def test_there_are_tasks() -> None:
     assert len(NAMES) >= 28
 
