@@ -1,5 +1,7 @@
 """The README does what it says: generated parts are current, every command runs, the examples are whole."""
 
+import pkgutil
+import re
 import shlex
 import subprocess
 import sys
@@ -71,3 +73,12 @@ def test_task_example(make_spec: MakeSpec, register: Register, tmp_path: Path, m
     assert record.status == "ok", record.reason
     assert record.primary_metric == "f1"
     assert record.data.sizes["test"] == 20
+
+
+def test_the_life_of_a_run_names_what_there_is() -> None:
+    """Every dotted name of the paragraph leads somewhere in the package."""
+    paragraph = readme.README.read_text(encoding="utf-8").partition("The life of a run:")[2].partition("\n\n")[0]
+    names = re.findall(r"`([a-zA-Z_]+(?:\.[a-zA-Z_]+)+)`", paragraph)
+    assert len(names) >= 8
+    for name in names:
+        assert pkgutil.resolve_name(f"harness.{name}")
