@@ -15,7 +15,35 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-__all__ = ["METHODS", "BaseInfo", "BaseKind", "Context", "LinearShape", "Method", "Scoring", "TaskInfo", "make_method"]
+__all__ = [
+    "METHODS",
+    "BaseInfo",
+    "BaseKind",
+    "Context",
+    "Family",
+    "LinearShape",
+    "Method",
+    "Scoring",
+    "TaskInfo",
+    "make_method",
+]
+
+Family = Literal[
+    "none",
+    "full",
+    "selective",
+    "low-rank",
+    "orthogonal",
+    "spectral",
+    "scaling",
+    "bottleneck",
+    "prompt",
+    "side",
+    "mixture",
+]
+"""What is trained: nothing; the whole base; a part of it; an update of its weights as a product of small factors, as a
+rotation or in a transform's space; vectors that scale activations; small networks between its layers; virtual tokens; a
+network beside it; several adapters and the weights that mix them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +76,8 @@ class Scoring:
 class Method(Plugin):
     """A way of adapting a base; the fields of a subclass are its hyperparameters with the published defaults."""
 
+    family: ClassVar[Family]
+    """The group it is listed in."""
     trains: ClassVar[bool] = True
     uncheckpointed: ClassVar[str | None] = None
     """Why activations can't be recomputed under this method, where they can't."""

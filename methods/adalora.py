@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from harness.core.errors import SpecError
 from harness.core.space import Choice, Range, Space
 from harness.libraries.peft import ADAPTER, PeftMethod, are_transposed, target_names, target_shapes
-from harness.method import BaseInfo, Context
+from harness.method import BaseInfo, Context, Family
 
 if TYPE_CHECKING:
     from peft import AdaLoraConfig, PeftModel
@@ -28,6 +28,7 @@ class AdaLoRA(PeftMethod):
     """
 
     source: ClassVar[str] = "Zhang et al. 2023, https://arxiv.org/abs/2303.10512"
+    family: ClassVar[Family] = "low-rank"
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 2.2e-3
 

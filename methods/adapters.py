@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.core.space import Choice, Space
-from harness.method import BaseInfo, Context, Method
+from harness.method import BaseInfo, Context, Family, Method
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,6 +32,7 @@ class Adapters(Method):
     """
 
     source: ClassVar[str] = "Houlsby et al. 2019, https://arxiv.org/abs/1902.00751"
+    family: ClassVar[Family] = "bottleneck"
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 1e-3
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.method import BaseInfo, Context, Method, TaskInfo
+from harness.method import BaseInfo, Context, Family, Method, TaskInfo
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,6 +15,7 @@ class FullFineTuning(Method):
     """
 
     source: ClassVar[str] = "Devlin et al. 2019, https://arxiv.org/abs/1810.04805"
+    family: ClassVar[Family] = "full"
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 5e-5
 

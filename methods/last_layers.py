@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from harness.core.space import Range, Space
-from harness.method import BaseInfo, Context, Method, TaskInfo
+from harness.method import BaseInfo, Context, Family, Method, TaskInfo
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +19,7 @@ class LastLayers(Method):
     """
 
     source: ClassVar[str] = "Lee et al. 2019, https://arxiv.org/abs/1911.03090"
+    family: ClassVar[Family] = "selective"
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 5e-5
 

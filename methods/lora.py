@@ -6,7 +6,7 @@ from pydantic import Field
 
 from harness.core.space import Choice, Range, Space
 from harness.libraries.peft import PeftMethod, are_transposed, put_in_place_of, target_names, target_shapes
-from harness.method import BaseInfo, Context, TaskInfo
+from harness.method import BaseInfo, Context, Family, TaskInfo
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -23,6 +23,7 @@ class LoRA(PeftMethod):
     """
 
     source: ClassVar[str] = "Hu et al. 2021, https://arxiv.org/abs/2106.09685"
+    family: ClassVar[Family] = "low-rank"
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     learning_rate: ClassVar[float] = 5e-4
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.core.errors import SpecError
 from harness.core.space import Choice, Space
 from harness.libraries.peft import ADAPTER, PeftMethod
-from harness.method import BaseInfo, Context, TaskInfo
+from harness.method import BaseInfo, Context, Family, TaskInfo
 
 if TYPE_CHECKING:
     from peft import PeftModel, PrefixTuningConfig
@@ -28,6 +28,7 @@ class PrefixTuning(PeftMethod):
     """
 
     source: ClassVar[str] = "Li & Liang 2021, https://arxiv.org/abs/2101.00190"
+    family: ClassVar[Family] = "prompt"
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     uncheckpointed: ClassVar[str | None] = (
         "gradient checkpointing drops the past keys and values that prefix hands over: training.gradient_checkpointing "

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.method import BaseInfo, Context, Method, Scoring, TaskInfo
+from harness.method import BaseInfo, Context, Family, Method, Scoring, TaskInfo
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +19,7 @@ class ZeroShot(Method):
     """
 
     source: ClassVar[str] = "Brown et al. 2020, https://arxiv.org/abs/2005.14165"
+    family: ClassVar[Family] = "none"
     trains: ClassVar[bool] = False
 
     n_shots: int = Field(0, ge=0, description="Solved examples before the question, taken from train.")

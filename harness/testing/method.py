@@ -4,14 +4,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from harness.core.spec import Quantization
-from harness.method import METHODS, BaseKind, Method
+from harness.method import METHODS, BaseKind, Family, Method
 from harness.testing import tiny
 
 STEPS = 12
@@ -98,10 +98,11 @@ class MethodContract:
         return trained
 
     def test_declares_itself(self) -> None:
-        """A docstring, a paper with its address, a published rate, and a sentence for each field."""
+        """A docstring, a paper with its address, a family, a published rate, and a sentence for each field."""
         cls = METHODS.find(self.plugin)
         assert cls.__doc__
         assert "https://" in cls.source
+        assert cls.family in get_args(Family)
         assert cls.version >= 1
         assert not cls.trains or 1e-6 < cls.learning_rate < 1
         assert all(field.description for field in cls.model_fields.values())

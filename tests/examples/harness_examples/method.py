@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.method import Context, Method
+from harness.method import Context, Family, Method
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,6 +14,7 @@ class NormTuning(Method):
     """Train the normalizations' weights and the head, nothing else."""
 
     source: ClassVar[str] = "Zhao et al. 2023, https://arxiv.org/abs/2312.11420"
+    family: ClassVar[Family] = "selective"
     learning_rate: ClassVar[float] = 1e-3
 
     biases: bool = Field(True, description="Whether the normalizations' biases are trained too.")
