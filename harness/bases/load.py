@@ -128,6 +128,7 @@ def _read(
         tokenizer = load_tokenizer(folder)
     if quantization != "none":
         _check_quantized(model, quantized)
+        keep_packing(model)
         # At every call of every layer it would say that inputs are cast to fp16.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     else:
@@ -207,6 +208,19 @@ def _bitsandbytes(quantization: Quantization, skeleton: nn.Module, quantized: se
         bnb_4bit_compute_dtype=torch.float32,
         llm_int8_skip_modules=skip,
     )
+
+
+def keep_packing(model: nn.Module) -> None:
+    """Keep 4-bit weights packed as they were loaded.
+
+    On a processor with bf16 instructions bitsandbytes packs them anew at the first evaluation, and from then on no
+    gradient passes through the layer, also in training.
+    """
+    import bitsandbytes
+
+    for module in model.modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _check_quantized(model: nn.Module, expected: set[str]) -> None:

@@ -19,6 +19,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from harness.bases.load import keep_packing
 from harness.core.spec import Quantization
 from harness.method import BaseInfo, BaseKind, Context, TaskInfo
 
@@ -102,7 +103,11 @@ def load(kind: BaseKind, quantization: Quantization = "none", unquantized: Seque
         bnb_4bit_use_double_quant=True,
         llm_int8_skip_modules=[*HEADS[kind], "lm_head", *unquantized],
     )
-    return type(model).from_pretrained(_saved(kind), quantization_config=config, dtype=torch.float32)
+    quantized: PreTrainedModel = type(model).from_pretrained(
+        _saved(kind), quantization_config=config, dtype=torch.float32
+    )
+    keep_packing(quantized)
+    return quantized
 
 
 @cache

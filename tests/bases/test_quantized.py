@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from harness.bases.anatomy import is_linear, stacks
 from harness.bases.load import Wanted, load
@@ -64,3 +65,18 @@ def test_a_checkpoint_that_is_quantized_already_is_told(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(SourceError, match="quantized already"):
         load(BaseSpec(name=str(folder)), Wanted("AutoModelForCausalLM"))
+
+
+def test_an_evaluation_changes_no_gradient(saved: Saved) -> None:
+    """On a processor with bf16 instructions, bitsandbytes would pack weights anew and pass no gradient on."""
+    base = load(BaseSpec(name=str(saved("llama")), quantization="4bit"), Wanted("AutoModelForCausalLM"))
+    embedded = torch.randn(1, 5, base.info.hidden_size, requires_grad=True)
+
+    def gradient() -> Tensor:
+        (found,) = torch.autograd.grad(base.model(inputs_embeds=embedded).logits.square().sum(), embedded)
+        return found
+
+    before = gradient()
+    with torch.no_grad():
+        base.model(inputs_embeds=embedded)
+    assert torch.equal(gradient(), before)
