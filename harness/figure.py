@@ -22,9 +22,11 @@ from harness.cells.cells import (
     parse_where,
     select,
 )
+from harness.cells.probed import needs_of_quantities, with_quantities
 from harness.cells.scores import Measure, Split
 from harness.cells.tuning import labelled_records
 from harness.core.plugins import Plugin, Registry
+from harness.probe import Quantity
 from harness.storage.predictions import Read, reader
 from harness.storage.store import Store
 
@@ -75,16 +77,18 @@ class RunsFigure(Figure):
     )
     mixed: bool = Field(False, description="Draw unlike data or devices together.")
 
-    def select(self, results: Path, measure: Measure) -> Selected:
+    def select(self, results: Path, measure: Measure, costs: Sequence[Quantity] = ()) -> Selected:
         """The chosen runs; where recipes vary, or a search has tuned some, these are cells of their own.
+
+        Runs without some of the costs have them where their stored answers tell.
 
         Raises:
             SpecError: no such run or metric, an unknown field, or a comparison mixes unlike runs and may not.
         """
         store = Store(results)
         records = select(labelled_records(store), parse_where(self.where))
-        read = reader(store, needs_of(records, measure.metric))
-        records = with_metric(records, measure, read)
+        read = reader(store, needs_of(records, measure.metric) | needs_of_quantities(costs))
+        records = with_quantities(with_metric(records, measure, read), costs, read)
         asked = tuple(part.strip() for part in self.compare.split(",") if part.strip())
         varying = (axis for axis in ("recipe", TUNING) if len({lookup(record, axis) for record in records}) > 1)
         competing = asked or ("method", *varying)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from harness.storage.predictions import Answers
+    from harness.formulation import BoundFormulation
+    from harness.storage.predictions import AnswerPart, Answers
     from harness.storage.record import Record
 
 Phase = Literal["run", "load", "tokenize", "train", "eval", "report"]
@@ -65,13 +66,33 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A value with what is known of its uncertainty; ``harness.statistics.measured`` makes it of examples' values.
+
+    Args:
+        value: Of the quantity.
+        interval: Ends of its 95 % interval over the examples that were looked at; None where they tell none.
+        examples: Value of each example by its id, where the quantity is their mean; they are stored beside the record.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    examples: Mapping[str, float] = field(default_factory=dict)
+
+
+Values = Mapping[str, "float | Measured"]
+"""What a probe gives, by name of quantity."""
+
+
+@dataclass(frozen=True)
 class Subject:
     """An adapted model under examination.
 
-    ``head_names`` are the dotted names of the modules made for the task. ``splits`` are the examples of train,
-    validation and test. ``answer`` gives the model's answers to any examples of the task, as at test, and ``score``
-    what answers are worth in the task's primary metric. ``answers`` has those to every split and task that was judged,
-    once they are known. ``adapter`` is the folder of what is trained, None where nothing is.
+    ``head_names`` are the dotted names of the modules made for the task, ``formulation`` is how the model answers it.
+    ``splits`` are the examples of train, validation and test. ``answer`` gives the model's answers to any examples of
+    the task, as at test, and ``score`` what answers are worth in the task's primary metric. ``answers`` has those to
+    every split and task that was judged, once they are known. ``unadapted`` loads the base anew, with the same heads,
+    as the method found it. ``adapter`` is the folder of what is trained, None where nothing is.
     """
 
     model: "nn.Module"
@@ -79,10 +100,12 @@ class Subject:
     base: BaseInfo
     task: Task
     head_names: tuple[str, ...]
+    formulation: "BoundFormulation"
     seed: int
     splits: Mapping[str, Sequence[Example]]
     answer: "Callable[[Sequence[Example]], Answers]"
     score: "Callable[[Answers], float]"
+    unadapted: "Callable[[], nn.Module]"
     adapter: "Path | None"
     answers: "Mapping[str, Answers]" = field(default_factory=dict)
 
@@ -94,13 +117,16 @@ class Probe(Plugin):
     ``PrivateAttr``): each run has a probe of its own. Random numbers drawn, gradients and the training mode left behind
     in a hook don't reach the run. A probe that raises loses its own values, and the record says why.
 
-    Values are finite numbers by name of quantity; one may be left out where it is not defined. A name with a dot is a
-    key of the record instead, which the standard probes' quantities read.
+    Values are finite numbers by name of quantity, or ``Measured`` with an interval and the examples' values; one may be
+    left out where it is not defined. A name with a dot is a key of the record instead, which the standard probes'
+    quantities read.
     """
 
     quantities: ClassVar[tuple[Quantity, ...]]
     is_standard: ClassVar[bool] = False
     """Whether every run has it; others are asked for by name."""
+    needs: "ClassVar[frozenset[AnswerPart]]" = frozenset()
+    """What ``judge`` reads beside targets and predictions."""
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
@@ -115,7 +141,15 @@ class Probe(Plugin):
         """Called when the method is applied and nothing is trained yet."""
 
     def after(self, subject: Subject) -> Mapping[str, Any]:
-        """Values of the chosen checkpoint, once the test is answered."""
+        """Values of the chosen checkpoint, once the test is answered; by default what the answers alone tell."""
+        return self.judge(subject.answers)
+
+    def judge(self, answers: "Mapping[str, Answers]") -> Values:
+        """Values of the answers to validation and test alone: tables ask for them of runs made without the probe.
+
+        Raises:
+            SpecError: answers that tell nothing.
+        """
         return {}
 
     def spent(self) -> Mapping[str, Any]:

@@ -90,7 +90,10 @@ def print_record(record: "Record", results: Path) -> None:
         rows.append(["evaluation", f"{cost.eval_seconds:.1f} s"])
     known = quantities()
     for name, value in record.measured.items():
-        rows.append([name, with_unit(value, known[name].unit) if name in known else f"{value:g}"])
+        unit = known[name].unit if name in known else ""
+        ends = [with_unit(end, unit) for end in record.measured_intervals.get(name, ())]
+        rows.append([name, with_unit(value, unit) + (f" ({' to '.join(ends)})" if ends else "")])
+    rows += [[f"measured by {name}", f"{seconds:.1f} s"] for name, seconds in cost.probe_seconds.items()]
     rows += [[name, f"not measured: {reason}"] for name, reason in record.measured_reasons.items()]
     sizes = ", ".join(f"{n:,} {split}" for split, n in record.data.sizes.items())
     rows.append(["data", f"{sizes} ({record.data.source}, {record.data.protocol})"])

@@ -43,6 +43,7 @@ def table(
     """Compare the finished runs: mean ± interval over seeds, bold what may be the best with 95 % confidence."""
     from harness.cells.applied import needs_of, with_metric
     from harness.cells.cells import make_layout, parse_where, select
+    from harness.cells.probed import needs_of_quantities, with_quantities
     from harness.cells.scores import Measure
     from harness.cells.tuning import labelled_records
     from harness.probe import find_quantities
@@ -54,13 +55,15 @@ def table(
     store = Store(results)
     records = select(labelled_records(store), parse_where(where or []))
     layout = make_layout(records, split_names(rows), split_names(columns), split_names(compare))
-    measure, read = Measure(metric, split, checkpoint), reader(store, needs_of(records, metric))
+    quantities = find_quantities(split_names(costs))
+    needs = needs_of(records, metric) | needs_of_quantities(quantities)
+    measure, read = Measure(metric, split, checkpoint), reader(store, needs)
     made = make_table(
-        with_metric(records, measure, read),
+        with_quantities(with_metric(records, measure, read), quantities, read),
         layout,
         measure,
         read,
-        costs=find_quantities(split_names(costs)),
+        costs=quantities,
         family=family,
         allow_mixed=mixed,
     )

@@ -39,8 +39,8 @@ class ParetoFront(ScoresFigure):
 
     def draw(self, results: Path) -> Any:
         """A panel for each comparison."""
-        chosen = self.select(results, self.measure)
         (cost,) = find_quantities([self.cost])
+        chosen = self.select(results, self.measure, [cost])
         panels = [pareto_panel(each, chosen.label, self.measure, cost, chosen.read) for each in chosen.comparisons]
         metric = self.metric or "primary metric"
         if not any(panel.parts for panel in panels):

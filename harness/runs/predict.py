@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.core.errors import NoResult
+from harness.core.errors import NoResult, SpecError, Unsupported
 from harness.formulation import Answer, BoundFormulation, Row
 from harness.formulations._prompts import as_compared
 from harness.libraries.evaluate import judged
@@ -79,11 +79,15 @@ class Judged:
 
         Raises:
             NoResult: a value is not a finite number, or there is not an answer for every example.
+            Unsupported: a metric can't judge such answers, as where it needs scores that they don't have.
         """
         if len(self.answers) != len(self.rows):
             raise NoResult(f"{self.split}: {len(self.answers)} answers to {len(self.rows)} examples")
         stored = self.stored(task)
-        values = {f"{self.split}/{name}": judged(name, stored) for name in task.metrics}
+        try:
+            values = {f"{self.split}/{name}": judged(name, stored) for name in task.metrics}
+        except SpecError as error:
+            raise Unsupported(str(error)) from None
         for name, value in values.items():
             if not math.isfinite(value):
                 raise NoResult(f"{name} is {value}")

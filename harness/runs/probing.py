@@ -2,6 +2,8 @@
 
 import math
 import random
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -11,8 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from harness.core.errors import HarnessError
 from harness.core.spec import merge
-from harness.probe import PROBES, Phase, Probe, Subject, make_probe
+from harness.probe import PROBES, Measured, Phase, Probe, Subject, make_probe
 from harness.runs.resolve import Resolved
 
 
@@ -30,14 +33,15 @@ FAILED = object()
 class Probing:
     """What a run's probes have given so far.
 
-    ``measured`` holds values by quantity, ``reasons`` why a quantity has none, ``parts`` what standard probes put under
-    the keys of a record.
+    ``measured`` holds values by quantity, ``reasons`` why a quantity has none, ``seconds`` what each probe took,
+    ``parts`` what standard probes put under the keys of a record.
     """
 
     def __init__(self, run: Resolved) -> None:
-        self.measured: dict[str, float] = {}
+        self.measured: dict[str, Measured] = {}
         self.reasons: dict[str, str] = {}
         self.parts: dict[str, Any] = {}
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._probes: list[Probe] = []
         for probe in probes_of(run):
             self._probes.append(probe)
@@ -82,12 +86,16 @@ class Probing:
         """What a hook of the probe gives; one that raises is asked no more, and its values are gone."""
         if probe not in self._probes:
             return FAILED
+        started = time.perf_counter()
         try:
             with _random_state_kept():
                 return hook()
         except Exception as error:
-            self._drop(probe, f"{type(error).__name__}: {error}")
+            is_told = isinstance(error, HarnessError)
+            self._drop(probe, str(error) if is_told else f"{type(error).__name__}: {error}")
             return FAILED
+        finally:
+            self.seconds[probe.name] += time.perf_counter() - started
 
     def _drop(self, probe: Probe, reason: str) -> None:
         self._probes.remove(probe)
@@ -106,10 +114,17 @@ class Probing:
                 self.parts = merge(self.parts, part)
             elif name not in names:
                 raise ValueError(f"{name!r} is none of its quantities: {', '.join(names)}")
-            elif not math.isfinite(value):
-                raise ValueError(f"{name} is {value}")
             else:
-                self.measured[name] = float(value)
+                self.measured[name] = _checked(name, value)
+
+
+def _checked(name: str, value: Any) -> Measured:
+    """The value with what is known of it, all of it finite."""
+    measured = value if isinstance(value, Measured) else Measured(float(value))
+    for number in (measured.value, *(measured.interval or ()), *measured.examples.values()):
+        if not math.isfinite(number):
+            raise ValueError(f"{name} is {number}")
+    return measured
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from harness.runs.resolve import Resolved, resolve
 from harness.runs.soundness import check_asked
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
+from harness.storage.measured import MEASURED, write_examples
 from harness.storage.predictions import PREDICTIONS, Answers, write_predictions
 from harness.storage.record import RETRIED, AnswerCounts, Cost, DataInfo, Params, Record, Status, Weights
 from harness.storage.store import Store
@@ -121,6 +122,8 @@ class _Attempt:
         with self.probing.during("run"):
             status, reason = self._status()
         self.probing.ended()
+        measured = self.probing.measured
+        write_examples({name: one.examples for name, one in measured.items()}, self.folder / MEASURED)
         for quantity, why in self.probing.reasons.items():
             self._log("not measured", quantity=quantity, reason=why)
         self._log("finished", status=status, reason=reason)
@@ -140,7 +143,8 @@ class _Attempt:
             params=self._params(),
             cost=self._cost(),
             curve=self.fitted.curve,
-            measured=self.probing.measured,
+            measured={name: one.value for name, one in measured.items()},
+            measured_intervals={name: one.interval for name, one in measured.items() if one.interval},
             measured_reasons=self.probing.reasons,
             data=self.info,
             weights=self.weights,
@@ -212,10 +216,12 @@ class _Attempt:
             base=self.run.base,
             task=task,
             head_names=adapted.base.head_names,
+            formulation=formulation,
             seed=self.run.spec.seed,
             splits={"train": self.splits.train, "validation": self.splits.validation, "test": self.splits.test},
             answer=answer,
             score=lambda answers: evaluate.judged(task.metrics[0], answers),
+            unadapted=lambda: load_base(self.run).model,
             adapter=adapter,
         )
 
@@ -314,6 +320,7 @@ class _Attempt:
     def _cost(self) -> Cost:
         return Cost(
             **self.probing.parts.get("cost", {}),
+            probe_seconds={spec.name: self.probing.seconds[spec.name] for spec in self.run.spec.probes},
             train_tokens=self.fitted.train_tokens,
             padded_tokens=self.fitted.padded_tokens,
             eval_tokens=self.eval_tokens,

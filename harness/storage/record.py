@@ -77,6 +77,9 @@ class Cost(Part):
     eval_tokens: int = Field(0, description="Real tokens read in eval_seconds: all validations and the tests.")
     peak_memory_bytes: PeakMemory = Field(default_factory=PeakMemory)
     memory_kind: str = Field("", description="'rss' on the CPU, 'cuda' on a GPU.")
+    probe_seconds: dict[str, float] = Field(
+        default_factory=dict, description="Probe that was asked for → what it took, part of total_seconds."
+    )
 
 
 class DataInfo(Part):
@@ -135,6 +138,9 @@ class Record(Part):
     cost: Cost = Field(default_factory=Cost)
     curve: Annotated[list[dict[str, float]], AfterValidator(_has_steps)] = Field(default_factory=list)
     measured: dict[str, float] = Field(default_factory=dict, description="What its probes measured, by quantity.")
+    measured_intervals: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, description="Quantity → ends of its 95 % interval over examples, where they tell one."
+    )
     measured_reasons: dict[str, str] = Field(default_factory=dict, description="Quantity → why it has no value.")
     data: DataInfo = Field(default_factory=DataInfo)
     weights: Weights = Field(default_factory=Weights)

@@ -7,14 +7,18 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from harness.core.errors import SpecError
+from harness.core.errors import SpecError, Unsupported
 from harness.core.spec import chosen
+from harness.formulation import Answer, Row
 from harness.probe import find_quantities, quantities
+from harness.runs.predict import Judged
 from harness.runs.resolve import resolve
 from harness.runs.run import run
 from harness.search.plan import make_plan
 from harness.search.spec import parse_search
+from harness.storage.measured import MEASURED, read_examples
 from harness.storage.record import Record
+from harness.task import TASKS, Example
 from tests.conftest import MakeSpec, Register
 
 HOOKS = ("during", "before", "after", "spent")
@@ -179,6 +183,25 @@ def test_unknown_quantities_of_a_record_are_ignored(spec: Any, tmp_path: Path) -
     old = Record.model_validate(json.loads(record.model_dump_json(by_alias=True)) | {"measured": {"gone_grams": 1.0}})
     assert "gone_grams" not in quantities()
     assert [quantity.of(old) for quantity in find_quantities(["trainable_params"])] == [record.params.trainable]
+
+
+def test_values_of_examples_are_stored_with_their_interval(spec: Any, register: Register, tmp_path: Path) -> None:
+    given = 'return {"toy_score": __import__("harness.statistics.measured").statistics.measured.mean_of('
+    register("probes", "toy", toy(after=f'{given}[1.0, 2.0, 3.0], ["a", "b", "c"])}}'))
+    record = run(spec(probes=[{"name": "toy"}]), tmp_path)
+    low, high = record.measured_intervals["toy_score"]
+    assert low < record.measured["toy_score"] == 2 < high
+    assert read_examples(tmp_path / "runs" / record.run_id / MEASURED, "toy_score") == {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert record.cost.probe_seconds.keys() == {"toy"}
+    assert 0 < record.cost.probe_seconds["toy"] < record.cost.total_seconds
+
+
+def test_a_metric_that_lacks_its_scores_is_no_error_of_the_program() -> None:
+    """The cell is skipped with the reason; a suite goes on."""
+    task = TASKS.find("sst2").model_copy(update={"metrics": ("nll",)})
+    rows = [Row(Example(str(n), {}, 0), ([1],)) for n in range(2)]
+    with pytest.raises(Unsupported, match="nll needs scores"):
+        Judged("test", rows, [Answer(0), Answer(1)]).metrics(task)
 
 
 def test_each_run_has_probes_of_its_own(spec: Any) -> None:
