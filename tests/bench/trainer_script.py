@@ -88,6 +88,7 @@ def arguments(spec: RunSpec, version: str, folder: str) -> TrainingArguments:
         options |= {
             "train_sampling_strategy": "group_by_length",
             "bf16": training.precision == "bf16",
+            "use_cpu": not torch.cuda.is_available(),  # else bf16 is refused there
             "per_device_eval_batch_size": 64,
             "save_strategy": "no",
             "logging_strategy": "no",
