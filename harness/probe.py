@@ -88,11 +88,14 @@ Values = Mapping[str, "float | Measured"]
 class Subject:
     """An adapted model under examination.
 
-    ``head_names`` are the dotted names of the modules made for the task, ``formulation`` is how the model answers it.
+    ``head_names`` are the dotted names of the modules made for the task, ``formulation`` is how the model answers it,
+    ``auto_class`` what the base was loaded as.
     ``splits`` are the examples of train, validation and test. ``answer`` gives the model's answers to any examples of
     the task, as at test, and ``score`` what answers are worth in the task's primary metric. ``answers`` has those to
-    every split and task that was judged, once they are known. ``unadapted`` loads the base anew, with the same heads,
-    as the method found it. ``adapter`` is the folder of what is trained, None where nothing is.
+    every split and task that was judged, once they are known. ``adapter`` is the folder of what is trained, None where
+    nothing is. ``unadapted`` loads the base anew as the method found it, or as another of transformers' auto classes.
+    ``ask`` gives the answers of a model of this run, adapted or not, to so many test examples of another task that the
+    model was not trained on, without a head.
     """
 
     model: "nn.Module"
@@ -101,11 +104,13 @@ class Subject:
     task: Task
     head_names: tuple[str, ...]
     formulation: "BoundFormulation"
+    auto_class: str
     seed: int
     splits: Mapping[str, Sequence[Example]]
     answer: "Callable[[Sequence[Example]], Answers]"
     score: "Callable[[Answers], float]"
-    unadapted: "Callable[[], nn.Module]"
+    unadapted: "Callable[..., nn.Module]"
+    ask: "Callable[[nn.Module, str, int], Answers]"
     adapter: "Path | None"
     answers: "Mapping[str, Answers]" = field(default_factory=dict)
 

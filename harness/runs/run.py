@@ -3,7 +3,7 @@
 import errno
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,10 @@ from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
 from harness.formulation import BoundFormulation, Row
-from harness.libraries import evaluate
 from harness.measure.environment import environment
-from harness.probe import Subject
 from harness.runs import identity
-from harness.runs.adapted import Adapted, adapt, load_base
+from harness.runs.adapted import adapt, load_base
+from harness.runs.examined import subject_of
 from harness.runs.predict import Judged, predict
 from harness.runs.probing import Probing
 from harness.runs.progress import RunProgress, run_progress
@@ -33,7 +32,7 @@ from harness.runs.soundness import check_asked
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
 from harness.storage.measured import MEASURED, write_examples
-from harness.storage.predictions import PREDICTIONS, Answers, write_predictions
+from harness.storage.predictions import PREDICTIONS, write_predictions
 from harness.storage.record import RETRIED, AnswerCounts, Cost, DataInfo, Params, Record, Status, Weights
 from harness.storage.store import Store
 from harness.task import Example, Splits, declaration
@@ -190,7 +189,7 @@ class _Attempt:
             elsewhere = self._encode(formulation, self._out_of_domain())
         self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
         adapter = self.folder / "adapter" if method.trains else None
-        subject = self._subject(adapted, adapter)
+        subject = subject_of(self.run, adapted, self.splits, adapter)
         self.probing.before(subject)
         if adapter:
             reach = Reach(model, base.head_names, adapted.added)
@@ -201,29 +200,6 @@ class _Attempt:
         judged = self._evaluate(model, formulation, held_out | elsewhere)
         self.progress.phase("measure")
         self.probing.after(replace(subject, answers={part.split: part.stored(self.run.task) for part in judged}))
-
-    def _subject(self, adapted: Adapted, adapter: Path | None) -> Subject:
-        """What probes may look at."""
-        model, formulation, task = adapted.model, adapted.formulation, self.run.task
-
-        def answer(examples: Sequence[Example]) -> Answers:
-            rows = formulation.encode(examples)
-            return Judged("asked", rows, predict(model, formulation, rows)).stored(task)
-
-        return Subject(
-            model=model,
-            tokenizer=adapted.base.tokenizer,
-            base=self.run.base,
-            task=task,
-            head_names=adapted.base.head_names,
-            formulation=formulation,
-            seed=self.run.spec.seed,
-            splits={"train": self.splits.train, "validation": self.splits.validation, "test": self.splits.test},
-            answer=answer,
-            score=lambda answers: evaluate.judged(task.metrics[0], answers),
-            unadapted=lambda: load_base(self.run).model,
-            adapter=adapter,
-        )
 
     def _encode(self, formulation: BoundFormulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
         """The rows of each split to be answered, checked before anything is trained."""

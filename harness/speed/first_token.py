@@ -1,5 +1,8 @@
 """The last block of an encoder computed where its output is read: at the first token."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -17,6 +20,19 @@ _POOLED_AT_FIRST_TOKEN = {
     "XLMRobertaForSequenceClassification",
 }
 """Classes of transformers whose blocks are BERT's and whose head reads the first token only."""
+
+
+_every_token = ContextVar("every_token", default=False)
+
+
+@contextmanager
+def every_token() -> Iterator[None]:
+    """Inside, last blocks return all tokens, for who reads hidden states and not the head's output."""
+    token = _every_token.set(True)
+    try:
+        yield
+    finally:
+        _every_token.reset(token)
 
 
 def keep_first_token(model: nn.Module) -> bool:
@@ -42,6 +58,11 @@ def _first_token_attention(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """Self-attention of the first token to all, shape (B, 1, D); as transformers computes it for every token."""
+    if _every_token.get():
+        own: tuple[Tensor, Tensor | None] = type(layer).forward(
+            layer, hidden_states, attention_mask, past_key_values, **kwargs
+        )
+        return own
     n_rows = len(hidden_states)
     heads = (n_rows, -1, layer.num_attention_heads, layer.attention_head_size)
     query = layer.query(hidden_states[:, :1]).view(heads).transpose(1, 2)
@@ -61,4 +82,4 @@ def _first_token_attention(
 def _first_token_residual(_module: nn.Module, args: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """What is added to the attention's output: the block's input at the same token."""
     output, residual = args
-    return output, residual[:, :1]
+    return output, residual if _every_token.get() else residual[:, :1]

@@ -1,12 +1,33 @@
 """Every registered probe keeps to the contract that ships."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
 import pytest
 
+from harness.core.spec import RunSpec
 from harness.probe import PROBES
 from harness.testing import contracts
 from harness.testing.probe import ProbeContract
+from harness.testing.snapshots import save_snapshot, tiny_spec
 
-globals().update(contracts(ProbeContract, PROBES.names()))
+GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
+OWN = {"forgetting"}
+"""Probes whose defaults read more than a tiny run has."""
+
+globals().update(contracts(ProbeContract, [name for name in PROBES.names() if name not in OWN]))
+
+
+class TestForgetting(ProbeContract):
+    plugin = "forgetting"
+    settings: ClassVar[Mapping[str, Any]] = {"text": f"{GENERAL}?text=text&target=kind", "n_tokens": 8}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls, folder: Path) -> RunSpec:
+        base = save_snapshot("encoder", folder / "masked", has_mask_head=True)
+        return tiny_spec(folder, base={"name": str(base)})
 
 
 @pytest.mark.usefixtures("examples")
