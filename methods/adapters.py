@@ -1,7 +1,6 @@
 """Bottleneck adapters."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,9 +8,7 @@ from harness.core.space import Choice, Space
 from harness.method import BaseInfo, Context, Family, Method
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from harness.bases.anatomy import SubLayer
+    from torch import nn
 
 Placement = Literal["pfeiffer", "houlsby", "parallel"]
 
@@ -46,60 +43,16 @@ class Adapters(Method):
         Raises:
             Unsupported: the blocks are of a family whose sub-layers are not known.
         """
-        from harness.bases.anatomy import stacks, sub_layers
+        from harness.bases.heads import train_heads_only
+        from harness.methods._bottleneck import PLACEMENTS, bottleneck, insert
 
-        model.requires_grad_(False)
-        for name in context.head_names:
-            model.get_submodule(name).requires_grad_(True)
-        for block in (block for _, stack in stacks(model) for block in stack):
-            attention, feed_forward = sub_layers(block)
-            if self.placement == "houlsby":
-                self._insert(block, "attention_adapter", attention, context)
-            self._insert(block, "feed_forward_adapter", feed_forward, context)
+        train_heads_only(model, context.head_names)
+        hidden, placement = context.base.hidden_size, PLACEMENTS[self.placement]
+        insert(model, placement, lambda: bottleneck(hidden, self._width(hidden), placement.activation))
         return model
-
-    def _insert(self, block: "nn.Module", name: str, sub_layer: "SubLayer", context: Context) -> None:
-        """Register one adapter in the block and let it change the sub-layer's output."""
-        adapter = self._bottleneck(context.base.hidden_size).to(next(block.parameters()).device)
-        block.add_module(name, adapter)
-        residuals: list[Tensor] = []
-        sub_layer.source.register_forward_pre_hook(_keep_first_input(residuals), with_kwargs=True)
-        sub_layer.output.register_forward_hook(self._add(adapter, sub_layer, residuals))
-
-    def _bottleneck(self, hidden_size: int) -> "nn.Sequential":
-        """W_down, f, W_up."""
-        from torch import nn
-
-        width = self._width(hidden_size)
-        up = nn.Linear(width, hidden_size)
-        nn.init.zeros_(up.weight)
-        nn.init.zeros_(up.bias)
-        return nn.Sequential(nn.Linear(hidden_size, width), nn.SiLU() if self.placement == "houlsby" else nn.ReLU(), up)
 
     def _width(self, hidden_size: int) -> int:
         return self.width or max(1, int(hidden_size / self.reduction_factor))
-
-    def _add(self, adapter: "nn.Module", sub_layer: "SubLayer", residuals: "list[Tensor]") -> Callable[..., Any]:
-        """A hook that turns h into h + A(z); some attentions return h as the first of a tuple."""
-
-        def hook(_module: "nn.Module", _inputs: Any, output: Any) -> Any:
-            h = output[0] if isinstance(output, tuple) else output
-            z = self._adapter_input(h, residuals.pop(), sub_layer.norm)
-            h = h + self._scale * adapter(z.to(next(adapter.parameters()).dtype)).to(h.dtype)
-            return (h, *output[1:]) if isinstance(output, tuple) else h
-
-        return hook
-
-    def _adapter_input(self, h: "Tensor", x: "Tensor", norm: "nn.Module | None") -> "Tensor":
-        if self.placement == "houlsby":
-            return h
-        if self.placement == "parallel":
-            return x
-        return norm(h + x) if norm else h + x
-
-    @property
-    def _scale(self) -> float:
-        return 4.0 if self.placement == "parallel" else 1.0
 
     def expected_params(self, base: BaseInfo) -> int | None:
         """2 D w + D + w for each adapter of width w; houlsby has two in a block."""
@@ -116,11 +69,3 @@ class Adapters(Method):
             "reduction_factor": Choice((2, 4, 8, 16, 32, 64)),
         }
 
-
-def _keep_first_input(kept: "list[Tensor]") -> Callable[..., None]:
-    """A hook that keeps what a module is called with, for the output's hook to take."""
-
-    def hook(_module: "nn.Module", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        kept[:] = [args[0] if args else next(iter(kwargs.values()))]
-
-    return hook

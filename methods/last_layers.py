@@ -38,12 +38,11 @@ class LastLayers(Method):
     def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
         """The same model with all frozen but the last blocks and the head."""
         from harness.bases.anatomy import blocks
+        from harness.bases.heads import train_heads_only
 
-        model.requires_grad_(False)
+        train_heads_only(model, context.head_names)
         _, stack = blocks(model)
-        heads = [model.get_submodule(name) for name in context.head_names]
-        for module in [*stack[-self.n_layers :], *heads]:
-            module.requires_grad_(True)
+        stack[-self.n_layers :].requires_grad_(True)
         return model
 
     def space(self) -> Space:

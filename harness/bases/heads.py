@@ -66,6 +66,13 @@ def is_of_head(parameter: str, head_names: Sequence[str]) -> bool:
     return any(f".{head}." in name for head in head_names)
 
 
+def train_heads_only(model: nn.Module, head_names: Sequence[str]) -> None:
+    """Freeze everything but the modules made for the task."""
+    model.requires_grad_(False)
+    for name in head_names:
+        model.get_submodule(name).requires_grad_(True)
+
+
 def reset_heads(model: nn.Module, head_names: Sequence[str], seed: int) -> None:
     """Draw the heads from ``seed`` alone, so that they don't depend on the checkpoint or on how it was loaded.
 

@@ -1,0 +1,43 @@
+"""BitFit."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.method import BaseInfo, Context, Family, Method, TaskInfo
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class BitFit(Method):
+    """The biases are trained, those of linear layers and of norms.
+
+    Ben Zaken et al. try rates of 1e-4, 4e-4, 7e-4 and 1e-3 on each task; the default is the highest, for short runs.
+    """
+
+    family: ClassVar[Family] = "selective"
+    source: ClassVar[str] = "Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199"
+    learning_rate: ClassVar[float] = 1e-3
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """Llama and T5, for instance, have none."""
+        return None if base.has_biases else "this base has no biases to train"
+
+    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
+        """The same model with all frozen but its biases and its head."""
+        from harness.bases.heads import train_heads_only
+
+        train_heads_only(model, context.head_names)
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.requires_grad_(True)
+        return model
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """One for each output of a linear layer, D for each norm: an encoder has two in a block and one below them."""
+        n_of_linears = base.n_blocks * sum(linear.outputs for linear in base.linears if linear.has_bias)
+        n_norms = 2 * base.n_blocks + 1 if base.kind == "encoder" else 0
+        return n_of_linears + n_norms * base.hidden_size if base.linears else None
+
+    def merge(self, model: "nn.Module") -> "nn.Module":
+        """The model itself."""
+        return model

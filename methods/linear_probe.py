@@ -1,0 +1,40 @@
+"""A probe on the frozen base."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.method import BaseInfo, Context, Family, Method, TaskInfo
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class LinearProbe(Method):
+    """The task's head is trained and nothing else: what the frozen base tells a small classifier.
+
+    With an untrained pooler below it the head has two layers. The whole base is computed once per example, so that later
+    epochs cost next to nothing. Papers give no rate for it that is independent of the features' scale; the default is
+    usual for AdamW on a new layer.
+    """
+
+    family: ClassVar[Family] = "selective"
+    source: ClassVar[str] = "Alain & Bengio 2016, https://arxiv.org/abs/1610.01644"
+    learning_rate: ClassVar[float] = 1e-3
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """A language model that answers in words gets no head."""
+        return None if task.has_head else f"formulation {task.formulation} makes no head that could be trained"
+
+    def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
+        """The same model with all frozen but its head."""
+        from harness.bases.heads import train_heads_only
+
+        train_heads_only(model, context.head_names)
+        return model
+
+    def expected_params(self, base: BaseInfo) -> int:
+        """None beside the head."""
+        return 0
+
+    def merge(self, model: "nn.Module") -> "nn.Module":
+        """The model itself."""
+        return model
