@@ -68,4 +68,3 @@ class Adapters(Method):
             "placement": Choice(("pfeiffer", "houlsby", "parallel")),
             "reduction_factor": Choice((2, 4, 8, 16, 32, 64)),
         }
-

@@ -33,7 +33,10 @@ class BitFit(Method):
         return model
 
     def expected_params(self, base: BaseInfo) -> int | None:
-        """One for each output of a linear layer, D for each norm: an encoder has two in a block and one below them."""
+        """One for each output of a linear layer, D for each norm: an encoder has two in a block and one below them.
+
+        A pooler that the checkpoint trained has D more.
+        """
         n_of_linears = base.n_blocks * sum(linear.outputs for linear in base.linears if linear.has_bias)
         n_norms = 2 * base.n_blocks + 1 if base.kind == "encoder" else 0
         return n_of_linears + n_norms * base.hidden_size if base.linears else None

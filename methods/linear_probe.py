@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 class LinearProbe(Method):
     """The task's head is trained and nothing else: what the frozen base tells a small classifier.
 
-    With an untrained pooler below it the head has two layers. The whole base is computed once per example, so that later
-    epochs cost next to nothing. Papers give no rate for it that is independent of the features' scale; the default is
-    usual for AdamW on a new layer.
+    With an untrained pooler below it the head has two layers. The whole base is computed once per example, so later
+    epochs cost next to nothing. No paper gives a rate that holds for features of any scale; the default is usual for
+    AdamW on a new layer.
     """
 
     family: ClassVar[Family] = "selective"

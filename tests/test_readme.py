@@ -52,8 +52,8 @@ def test_every_command_runs(tmp_path: Path) -> None:
 
 
 def test_method_example(make_spec: MakeSpec, register: Register, tmp_path: Path) -> None:
-    register("methods", "bitfit", readme.example("methods/bitfit.py"))
-    record = run(make_spec("bitfit"), tmp_path)
+    register("methods", "norm_scales", readme.example("methods/norm_scales.py"))
+    record = run(make_spec("norm_scales"), tmp_path)
     assert record.status == "ok", record.reason
     assert 0 < record.params.trainable < record.params.total / 4
 

@@ -12,8 +12,8 @@ OF_METHOD = """
 from harness.testing.method import MethodContract
 
 
-class TestBitFit(MethodContract):
-    plugin = "bitfit"
+class TestNormScales(MethodContract):
+    plugin = "norm_scales"
 """
 OF_TASK = """
 from harness.testing.task import TaskContract
@@ -25,10 +25,10 @@ class TestTweets(TaskContract):
 
 
 def test_the_readmes_method_keeps_to_the_contract(tmp_path: Path) -> None:
-    modules = {"bitfit.py": readme.example("methods/bitfit.py"), "test_bitfit.py": OF_METHOD}
-    site = install(tmp_path / "site", "newcomer", modules, {"harness.methods": {"bitfit": "newcomer.bitfit"}})
-    assert "bitfit" in python(site, "harness", "list", "methods").stdout
-    done = python(site, "pytest", "-q", "-p", "no:cacheprovider", "newcomer/test_bitfit.py")
+    modules = {"norm_scales.py": readme.example("methods/norm_scales.py"), "test_norm_scales.py": OF_METHOD}
+    site = install(tmp_path / "site", "newcomer", modules, {"harness.methods": {"norm_scales": "newcomer.norm_scales"}})
+    assert "norm_scales" in python(site, "harness", "list", "methods").stdout
+    done = python(site, "pytest", "-q", "-p", "no:cacheprovider", "newcomer/test_norm_scales.py")
     assert done.returncode == 0, done.stdout[-3000:]
 
 

@@ -21,6 +21,8 @@ SETTINGS = [
     {"name": "adalora", "init_rank": 6, "target_rank": 5},
     {"name": "adapters", "width": 5},
     {"name": "adapters", "placement": "houlsby"},
+    {"name": "bitfit"},
+    {"name": "linear_probe"},
     {"name": "prefix", "n_virtual_tokens": 4},
 ]
 
@@ -59,7 +61,7 @@ def test_formulas_count_what_is_trained(kind: BaseKind, settings: dict[str, obje
     info = replace(context.base, linears=linear_shapes(model.config.to_dict()))
     method = make_method(MethodSpec.model_validate(settings))
     adapted = method.apply(model, context)
-    heads = tuple(name.rsplit(".")[-1] for name in context.head_names)
+    heads = ("pooler", *(name.rsplit(".")[-1] for name in context.head_names))
     trained = sum(
         parameter.numel()
         for name, parameter in adapted.named_parameters()
