@@ -133,6 +133,10 @@ class Probe(Plugin):
     needs: "ClassVar[frozenset[AnswerPart]]" = frozenset()
     """What ``judge`` reads beside targets and predictions."""
 
+    def files(self) -> Sequence[str]:
+        """Files of the user's that its settings name: what they hold is part of a run's identity."""
+        return ()
+
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
         """Held while a phase of the run lasts, also where it fails.

@@ -48,6 +48,12 @@ class Forgetting(Probe):
             return None
         return "forgetting needs a decoder, an encoder that fills in masks or one that embeds sentences"
 
+    def files(self) -> list[str]:
+        """Those of one's own tasks."""
+        from harness.data.tasks import is_own
+
+        return [name.partition("?")[0] for name in (self.text, self.similarity, *self.tasks) if is_own(name)]
+
     def after(self, subject: Subject) -> Values:
         """Whatever of the three the base can."""
         unadapted = subject.unadapted()

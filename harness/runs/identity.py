@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from harness.bases.weights import weights_of
+from harness.core.errors import SpecError
 from harness.core.plugins import Plugin
 from harness.core.spec import PluginSpec, TaskSpec, digest
 from harness.data.tasks import find_task
+from harness.probe import Probe
 from harness.runs.resolve import Resolved
 from harness.storage.record import SCHEMA
 from harness.task import Task
@@ -33,6 +37,7 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
         "evaluation": _changed(spec.evaluation),
         "recipes": _chosen(spec.recipes, resolved.recipes),
         "probes": _chosen(spec.probes, resolved.probes),
+        "files": [contents for probe in resolved.probes if (contents := _contents(probe))],
         "versions": _versions(resolved),
     }
     decisive = {
@@ -61,6 +66,18 @@ def _chosen(given: Sequence[PluginSpec], plugins: Sequence[Plugin]) -> list[dict
         {"name": spec.name} | _changed(plugin) | ({"version": plugin.version} if plugin.version != 1 else {})
         for spec, plugin in zip(given, plugins, strict=True)
     ]
+
+
+def _contents(probe: Probe) -> list[str]:
+    """SHA-256 of each file that the probe's settings name.
+
+    Raises:
+        SpecError: one can't be read.
+    """
+    try:
+        return [sha256(Path(file).read_bytes()).hexdigest() for file in probe.files()]
+    except OSError as error:
+        raise SpecError(f"probe.{probe.name}: can't read {error.filename}: {error.strerror}") from None
 
 
 def _changed(part: BaseModel, *but: str) -> dict[str, Any]:

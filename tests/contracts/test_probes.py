@@ -13,13 +13,28 @@ from harness.testing.probe import ProbeContract
 from harness.testing.snapshots import save_snapshot, tiny_spec
 
 GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
-OWN = {"forgetting"}
+OWN = {"forgetting", "checklist"}
 """Probes whose defaults read more than a tiny run has."""
 
-globals().update(contracts(ProbeContract, [name for name in PROBES.names() if name not in OWN]))
+
+class InOneFolder(ProbeContract):
+    """The run without a probe is made once for all."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, shared_folder: Path) -> Path:
+        return shared_folder
 
 
-class TestForgetting(ProbeContract):
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("probes")
+
+
+globals().update(contracts(InOneFolder, [name for name in PROBES.names() if name not in OWN]))
+
+
+class TestForgetting(InOneFolder):
     plugin = "forgetting"
     settings: ClassVar[Mapping[str, Any]] = {"text": f"{GENERAL}?text=text&target=kind", "n_tokens": 8}
 
@@ -28,6 +43,11 @@ class TestForgetting(ProbeContract):
     def spec(cls, folder: Path) -> RunSpec:
         base = save_snapshot("encoder", folder / "masked", has_mask_head=True)
         return tiny_spec(folder, base={"name": str(base)})
+
+
+class TestChecklist(InOneFolder):
+    plugin = "checklist"
+    settings: ClassVar[Mapping[str, Any]] = {"file": str(GENERAL.parent / "checks.jsonl")}
 
 
 @pytest.mark.usefixtures("examples")
