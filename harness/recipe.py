@@ -1,7 +1,8 @@
 """The recipe contract: how a run is trained beside its method (augmentation, adversarial training, averaging, …)."""
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -10,15 +11,29 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.core.info import BaseInfo, Need, TaskInfo
 from harness.core.plugins import Plugin, Registry
 from harness.core.space import Space
-from harness.core.spec import RecipeSpec
+from harness.core.spec import RecipeSpec, RunSpec
 from harness.task import Example
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
     from torch.optim import Optimizer
+    from transformers import PreTrainedTokenizerBase
 
-__all__ = ["RECIPES", "BaseInfo", "Example", "Losses", "Need", "Recipe", "Space", "TaskInfo", "Training", "make_recipe"]
+__all__ = [
+    "RECIPES",
+    "BaseInfo",
+    "Example",
+    "Losses",
+    "Need",
+    "Recipe",
+    "Space",
+    "TaskInfo",
+    "Training",
+    "count_passes",
+    "make_recipe",
+    "passes_of",
+]
 
 
 @dataclass
@@ -29,12 +44,22 @@ class Training:
     n_steps: int
     seed: int
     step: int = 0
+    tokenizer: "PreTrainedTokenizerBase | None" = None
+    """The base's."""
+    new: frozenset[str] = frozenset()
+    """Names of the trained parameters that no pretraining has made: those of heads, and what the method added."""
     _logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def trained(self) -> "list[nn.Parameter]":
         """The parameters that are trained."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    @property
+    def pretrained(self) -> "list[nn.Parameter]":
+        """Those of them that were the base's: they begin at its weights."""
+        named = self.model.named_parameters()
+        return [parameter for name, parameter in named if parameter.requires_grad and name not in self.new]
 
     def log(self, name: str, value: float) -> None:
         """Put a number on the curve, apart from the task loss: its mean over what is logged between two validations.
@@ -79,8 +104,11 @@ class Recipe(Plugin):
 
     needs: ClassVar[frozenset[Need]] = frozenset()
     """What of the model it reads: a speed trick that would break it is off for the run, and the record says so."""
-    passes: ClassVar[float] = 1.0
-    """Forward and backward passes of a step, as a multiple of plain training's; part of the forecast."""
+
+    @property
+    def passes(self) -> float:
+        """Forward and backward passes of a step with these settings, as a multiple of plain training's."""
+        return 1.0
 
     def space(self) -> Space:
         """What a search may vary; each default lies inside its range."""
@@ -129,6 +157,20 @@ class Recipe(Plugin):
 
 RECIPES = Registry("recipe", "harness.recipes", Recipe)
 """Every recipe: a file in harness/recipes/, or an entry point."""
+
+
+def count_passes(recipes: Iterable[Recipe]) -> float:
+    """Passes of a step with all of these, as a multiple of plain training's: what one repeats, those inside repeat."""
+    return math.prod(recipe.passes for recipe in recipes)
+
+
+def passes_of(spec: RunSpec) -> float:
+    """Passes of a step of a run that trains, as a multiple of plain training's.
+
+    Raises:
+        SpecError: an unknown recipe, or a setting that it does not have.
+    """
+    return count_passes(map(make_recipe, spec.recipes))
 
 
 def make_recipe(spec: RecipeSpec) -> Recipe:

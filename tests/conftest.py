@@ -16,6 +16,7 @@ from harness.core.plugins import Registry
 from harness.core.spec import RunSpec, merge, parse_spec
 from harness.method import METHODS
 from harness.probe import PROBES
+from harness.recipe import RECIPES
 from harness.task import TASKS
 
 MakeSpec = Callable[..., RunSpec]
@@ -82,13 +83,19 @@ def forget(*registries: Registry[Any]) -> None:
 
 @pytest.fixture
 def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
-    """Add one file to methods/, benchmarks/ or probes/: its text, or the lines of a toy method's ``apply``."""
+    """Add one file to the folder of a kind of plug-in: its text, or the lines of a toy method's ``apply``."""
     import harness.benchmarks
     import harness.methods
     import harness.probes
+    import harness.recipes
 
-    packages = {"methods": harness.methods, "benchmarks": harness.benchmarks, "probes": harness.probes}
-    registries = (METHODS, TASKS, PROBES)
+    packages = {
+        "methods": harness.methods,
+        "benchmarks": harness.benchmarks,
+        "probes": harness.probes,
+        "recipes": harness.recipes,
+    }
+    registries = (METHODS, TASKS, PROBES, RECIPES)
 
     def add(kind: str, name: str, text: str) -> None:
         folder = tmp_path / kind

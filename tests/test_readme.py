@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harness.method import METHODS
 from harness.runs.run import run
+from harness.suites.suite import expand, parse_suite
 from harness.task import TASKS
 from tests import readme
 from tests.conftest import MakeSpec, Register
@@ -73,6 +75,24 @@ def test_task_example(make_spec: MakeSpec, register: Register, tmp_path: Path, m
     assert record.status == "ok", record.reason
     assert record.primary_metric == "f1"
     assert record.data.sizes["test"] == 20
+
+
+def test_recipe_example(make_spec: MakeSpec, register: Register, tmp_path: Path) -> None:
+    """In a suite with every method."""
+    text = readme.example("harness/recipes/gradient_noise.py")
+    assert len(text.splitlines()) <= 30
+    register("recipes", "gradient_noise", text)
+    spec = make_spec()
+    axes = {"bases": [spec.base.name], "tasks": ["sst2"], "recipes": ["none", "gradient_noise"]}
+    sections = {"task": {"path": spec.task.path}, "training": {"max_steps": 2, "batch_size": 8}}
+    cells = expand(parse_suite(axes | sections | {"methods": {name: {} for name in METHODS.names()}}))
+    trained = [name for name in METHODS.names() if METHODS.find(name).trains]
+    records = {cell.label: run(cell.run, tmp_path) for cell in cells}
+    assert {f"{name}+gradient_noise" for name in trained} < records.keys()
+    for name in trained:
+        plain, noisy = records[name], records[f"{name}+gradient_noise"]
+        assert (plain.status, noisy.status) == ("ok", "ok"), noisy.reason
+        assert plain.params.stored_hash != noisy.params.stored_hash
 
 
 def test_the_life_of_a_run_names_what_there_is() -> None:

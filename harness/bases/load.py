@@ -30,6 +30,13 @@ from harness.core.errors import HarnessError, SourceError, Unsupported
 from harness.core.spec import BaseSpec, Quantization
 from harness.method import BaseInfo
 
+_DROPOUTS = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "classifier_dropout_prob"),
+    *("dropout", "attention_dropout", "activation_dropout", "seq_classif_dropout", "hidden_dropout", "dropout_rate"),
+    *("resid_pdrop", "embd_pdrop", "attn_pdrop", "embedding_dropout", "mlp_dropout", "pooler_dropout"),
+)
+"""What configurations call the probabilities with which units are dropped. Of whole layers dropped none is here."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -38,10 +45,12 @@ class Wanted:
     Args:
         auto_class: The name of transformers' auto class.
         n_outputs: Outputs of a head made for the task; None where there is no such head.
+        dropout: Probability of every dropout; None: as the base's configuration has them.
     """
 
     auto_class: str
     n_outputs: int | None = None
+    dropout: float | None = None
 
 
 @dataclass
@@ -67,7 +76,7 @@ def load(
 
     Raises:
         SourceError: the snapshot can't be found, is truncated, has no safetensors, or lacks weights of the base.
-        Unsupported: nothing is left to quantize, or no token can pad.
+        Unsupported: nothing is left to quantize, no token can pad, or no dropout is there to be set.
         HarnessError: bitsandbytes quantized other layers than asked.
     """
     info, folder = base_info(spec.name, spec.quantization), snapshot(spec.name)
@@ -165,7 +174,17 @@ def _config(folder: Path, wanted: Wanted) -> Any:
         raise SourceError(f"base {str(folder)!r}: its weights are quantized already; take a checkpoint that is not")
     if wanted.n_outputs is not None:
         config.num_labels = wanted.n_outputs
+    if wanted.dropout is not None:
+        _set_dropout(config, wanted.dropout)
     return config
+
+
+def _set_dropout(config: Any, probability: float) -> None:
+    there = [name for name in _DROPOUTS if hasattr(config, name)]
+    if not there:
+        raise Unsupported(f"base.dropout: a {config.model_type} drops nothing; leave it out")
+    for name in there:
+        setattr(config, name, probability)
 
 
 def _auto_class(wanted: Wanted) -> Any:

@@ -28,6 +28,9 @@ class BaseSpec(Section):
     name: str = Field("minilm", min_length=1, description="Registered base, local folder, or hub id.")
     quantization: Quantization = Field("none", description="Precision of the frozen linear layers.")
     max_length: int = Field(256, ge=8, description="Tokens kept of each input; longer ones are truncated and counted.")
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="Probability of every dropout of the base; default: those of its configuration."
+    )
 
 
 class TaskSpec(Section):
@@ -166,10 +169,16 @@ def asked_for(
 def chosen(kind: str, names: Iterable[str], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Plug-ins as a spec lists them, from the names chosen and a section ``[kind.NAME]`` for each that is set up.
 
+    The name ``none`` chooses nothing.
+
     Raises:
-        SpecError: a name chosen twice, a section of a plug-in that is not chosen, or one that is no table.
+        SpecError: ``none`` beside other names, a name chosen twice, a section of a plug-in that is not chosen, or one
+            that is no table.
     """
     written = [name.replace("-", "_") for name in names]
+    if "none" in written and len(written) > 1:
+        raise SpecError(f"{kind} none stands alone; got {', '.join(written)}")
+    written = [name for name in written if name != "none"]
     sections = {name.replace("-", "_"): values for name, values in settings.items()}
     if repeated := sorted({name for name in written if written.count(name) > 1}):
         raise SpecError(f"{kind} {repeated[0]!r} is named twice; each acts once")

@@ -3,15 +3,32 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import ClassVar
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import PrivateAttr
 
+from harness.core.errors import SpecError
 from harness.probe import Phase, Probe, Quantity
+from harness.recipe import passes_of
+
+if TYPE_CHECKING:
+    from harness.storage.record import Record
 
 PARTS: tuple[Phase, ...] = ("load", "tokenize", "train", "eval")
 """Phases whose seconds a record has."""
+
+
+def _passes(run: "Record") -> float | None:
+    """Those of its recipes, which multiply a step's work; None where nothing was trained, or a recipe is not known."""
+    with suppress(SpecError):
+        return passes_of(run.spec) if run.curve else None
+    return None
+
+
+def _pass_seconds(run: "Record") -> float | None:
+    passes = _passes(run)
+    return run.cost.train_seconds / passes if passes else None
 
 
 class Time(Probe):
@@ -22,6 +39,8 @@ class Time(Probe):
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("train_seconds", "training without its validations", "s", read=lambda run: run.cost.train_seconds),
         Quantity("eval_seconds", "all validations and the tests", "s", read=lambda run: run.cost.eval_seconds),
+        Quantity("passes", "passes of a training step, as a multiple of plain training's", read=_passes),
+        Quantity("pass_seconds", "train_seconds divided by passes", "s", read=_pass_seconds),
     )
 
     _seconds: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))

@@ -13,9 +13,13 @@ class SAM(Recipe):
     """Take the gradient where the loss nearby is largest: prefer minima whose surroundings are low too."""
 
     source: ClassVar[str] = "Foret et al. 2021, algorithm 1, https://arxiv.org/abs/2010.01412"
-    passes: ClassVar[float] = 2.0
 
     rho: float = Field(0.05, gt=0, description="Radius of the neighbourhood, the length of the step to its edge.")
+
+    @property
+    def passes(self) -> float:
+        """The gradients at two points."""
+        return 2.0
 
     def backward(self, training: Training, inner: Callable[[], float]) -> float:
         """The gradients at w + rho g / |g|, left in ``.grad``; the loss at w."""

@@ -1,6 +1,6 @@
 """A base made ready for a task by a method: what training starts from, and what a stored adapter is loaded into."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ def model_of(formulation: Formulation, kind: BaseKind, task: Task) -> Wanted:
 
 def load_base(run: Resolved) -> Base:
     """The run's base with its heads drawn from the seed, the same for every method."""
-    wanted = model_of(run.formulation, run.base.kind, run.task)
+    wanted = replace(model_of(run.formulation, run.base.kind, run.task), dropout=run.spec.base.dropout)
     base = load(run.spec.base, wanted, run.method.unquantized_blocks)
     reset_heads(base.model, base.head_names, derive(run.spec.seed, "head"))
     return base

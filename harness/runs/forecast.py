@@ -1,13 +1,12 @@
 """The memory that a run will need, told before it trains."""
 
-import math
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from harness import data
 from harness.formulation import Row
 from harness.measure.memory import PhaseMemory, memory_kind
-from harness.recipe import Training
+from harness.recipe import count_passes
 from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.resolve import Resolved
 from harness.speed.allocator import keep_large_buffers
@@ -77,7 +76,7 @@ def forecast(run: Resolved) -> Forecast | None:
         n_rows=len(taken),
         n_tokens=longest.length,
         n_steps=n_steps,
-        passes=math.prod(recipe.passes for recipe in run.recipes),
+        passes=count_passes(run.recipes),
     )
 
 
@@ -91,9 +90,10 @@ def _largest_pass(adapted: Adapted, rows: list[Row], n_steps: int) -> list[Row]:
 
 def _gradients(run: Resolved, adapted: Adapted, n_steps: int) -> Step:
     """A step of the run, with its recipes."""
-    hooks = Hooks(run.method, run.recipes, Training(adapted.model, n_steps, run.spec.seed))
+    trainee = Trainee(adapted.model, run.method, adapted.formulation, run.recipes, adapted.added)
+    hooks = Hooks(run.method, run.recipes, trainee.training(n_steps))
     hooks.begin()
-    return Step(Trainee(adapted.model, run.method, adapted.formulation, run.recipes), hooks)
+    return Step(trainee, hooks)
 
 
 def _peak_of_step(gradients: Step, rows: list[Row]) -> int:

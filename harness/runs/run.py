@@ -193,7 +193,7 @@ class _Attempt:
         self.probing.before(subject)
         if adapter:
             reach = Reach(model, base.head_names, adapted.added)
-            self._train(model, formulation, train, held_out, n_steps)
+            self._train(adapted, train, held_out, n_steps)
             reach.check()
             self._save(model, adapter)
         self.hashes["stored_hash"] = hash_folder(adapter) if adapter else ""
@@ -225,15 +225,9 @@ class _Attempt:
         self.info.out_of_domain.update({other.name: other.described(self.splits.train) for other in found})
         return {other.name: other.examples for other in found}
 
-    def _train(
-        self,
-        model: nn.Module,
-        formulation: BoundFormulation,
-        train: list[Row],
-        held_out: dict[str, list[Row]],
-        n_steps: int,
-    ) -> None:
+    def _train(self, adapted: Adapted, train: list[Row], held_out: dict[str, list[Row]], n_steps: int) -> None:
         """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
+        model, formulation = adapted.model, adapted.formulation
         torch.manual_seed(derive(self.run.spec.seed, "dropout"))
         primary = f"validation/{self.run.task.metrics[0]}"
 
@@ -254,7 +248,7 @@ class _Attempt:
 
         self.progress.phase("train", n_steps)
         with self.probing.during("train"):
-            trainee = Trainee(model, self.run.method, formulation, self.run.recipes)
+            trainee = Trainee(model, self.run.method, formulation, self.run.recipes, adapted.added)
             self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated)
         self.trainable_final = self.run.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:

@@ -10,12 +10,14 @@ from typing import Any, Literal
 from harness.core.errors import SourceError
 from harness.core.spec import RunSpec, TaskSpec
 from harness.method import METHODS, make_method
+from harness.recipe import passes_of
 from harness.runs.identity import fingerprint
 from harness.storage.record import Record
 from harness.suites.suite import SuiteRun
 
 Fault = Literal[
     "unequal_training",
+    "unequal_passes",
     "unequal_data",
     "unequal_tuning",
     "one_learning_rate",
@@ -52,6 +54,7 @@ def check_methods(cells: list[SuiteRun]) -> Iterator[Finding]:
     specs = {cell.label: cell.spec for cell in cells}
     trained = {label: spec for label, spec in specs.items() if METHODS.find(spec.method.name).trains}
     yield from _unequal_training(trained)
+    yield from _unequal_passes(trained)
     yield from _unequal_data(specs)
     yield from _unequal_tuning(trained)
     yield from _one_learning_rate(trained)
@@ -85,6 +88,21 @@ def _unequal_training(specs: dict[str, RunSpec]) -> Iterator[Finding]:
                 "a method that trains longer, or is selected among more checkpoints, is better for that reason alone",
                 "set it once in [training]; a method that needs longer should lengthen all of them",
             )
+
+
+def _unequal_passes(specs: dict[str, RunSpec]) -> Iterator[Finding]:
+    """Recipes multiply the work of a step."""
+    by_passes: defaultdict[float, set[str]] = defaultdict(set)
+    for spec in specs.values():
+        by_passes[passes_of(spec)].add(spec.recipe)
+    if len(by_passes) > 1:
+        said = "; ".join(f"{passes:g} {', '.join(sorted(names))}" for passes, names in sorted(by_passes.items()))
+        yield Finding(
+            "unequal_passes",
+            f"a step takes unequally many passes with different recipes: {said}",
+            "with more passes a step costs more, and at the same cost the others would have trained longer",
+            "say so beside the result (table --costs passes,train_seconds), or give the others as many more steps",
+        )
 
 
 def _unequal_data(specs: dict[str, RunSpec]) -> Iterator[Finding]:

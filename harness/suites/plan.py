@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from harness.core.errors import HarnessError
 from harness.core.spec import RunSpec
 from harness.executor import Job
+from harness.recipe import passes_of
 from harness.runs.identity import identify
 from harness.runs.resolve import Resolved
 from harness.storage.record import RETRIED, Record
@@ -78,20 +80,41 @@ class Expected:
     n_unknown: int
 
 
+class _Spent(NamedTuple):
+    """Seconds of a finished run: of training, for each pass of a step, and of all else."""
+
+    per_pass: float
+    rest: float
+
+    @classmethod
+    def of(cls, record: Record) -> "_Spent":
+        training = record.cost.train_seconds
+        return cls(training / passes_of(record.spec), record.cost.total_seconds - training)
+
+    def with_passes(self, passes: float) -> float:
+        return self.rest + passes * self.per_pass
+
+
 class Costs:
-    """Expected seconds of a run: the median of finished runs of its method on its base and task, else of its method."""
+    """Expected seconds of a run: the median of finished runs of its method on its base and task, else of its method.
+
+    Of runs with the same recipes, else of others, whose training is scaled by the passes of a step.
+    """
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self._seconds: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+        self._found: defaultdict[tuple[str, ...], list[_Spent]] = defaultdict(list)
         for record in records:
-            if record.status == "ok":
-                for key in self._keys(record.spec):
-                    self._seconds[key].append(record.cost.total_seconds)
+            # A recipe that is no longer installed tells nothing.
+            with suppress(HarnessError):
+                if record.status == "ok":
+                    spent = _Spent.of(record)
+                    for key in self._keys(record.spec):
+                        self._found[key].append(spent)
 
     def expected_seconds(self, spec: RunSpec) -> float | None:
         """Seconds, or None where no run of the method has finished yet."""
-        found = next((self._seconds[key] for key in self._keys(spec) if key in self._seconds), None)
-        return median(found) if found else None
+        found = next((self._found[key] for key in self._keys(spec) if key in self._found), None)
+        return median(spent.with_passes(passes_of(spec)) for spent in found) if found else None
 
     def expected(self, cells: Iterable[PlannedCell], n_at_once: int = 1) -> Expected:
         """The cost of what is to run among these cells, so many at the same time."""
@@ -101,5 +124,5 @@ class Costs:
 
     @staticmethod
     def _keys(spec: RunSpec) -> list[tuple[str, ...]]:
-        method = spec.method.name
-        return [(method, spec.base.name, spec.base.quantization, spec.task.name), (method,)]
+        cell = (spec.method.name, spec.base.name, spec.base.quantization, spec.task.name)
+        return [(*cell, spec.recipe), cell, (spec.method.name,)]

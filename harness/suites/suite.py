@@ -191,9 +191,9 @@ def _given(suite: Suite) -> Iterator[tuple[str, RunSpec]]:
 
 
 def _names(point: str | list[str]) -> list[str]:
-    """The recipes at a point of the axis; ``none`` is no recipe."""
+    """The names at a point of the axis."""
     names = [point] if isinstance(point, str) else point
-    return [] if names == ["none"] else [name.replace("-", "_") for name in names]
+    return [name.replace("-", "_") for name in names]
 
 
 def _split(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -261,7 +261,7 @@ def _method_problems(label: str, entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _recipe_problems(suite: Suite) -> Iterator[str]:
-    used = {name for point in suite.recipes for name in _names(point)}
+    used = {name for point in suite.recipes for name in _names(point)} - {"none"}
     for point in suite.recipes:
         yield from _raised("recipes", chosen, "recipe", _names(point), {})
     for name in sorted(used):

@@ -56,7 +56,7 @@ def train(run: Resolved, *recipes: Recipe) -> Trained:
         return {f"validation/{run.task.metrics[0]}": 0.5}
 
     torch.manual_seed(0)
-    trainee = Trainee(adapted.model, run.method, adapted.formulation, recipes)
+    trainee = Trainee(adapted.model, run.method, adapted.formulation, recipes, adapted.added)
     fitted = fit(trainee, adapted.formulation.encode_training(TRAIN), N_STEPS, validate)
     return Trained(fitted, snapshot(adapted.model), judged)
 

@@ -15,7 +15,6 @@ from transformers import get_scheduler
 from harness.core.spec import TrainingSpec
 from harness.formulation import Batch, Row
 from harness.metric import make_metric
-from harness.recipe import Training
 from harness.storage.checkpoint import trainable
 from harness.training.batches import passes, step_rows
 from harness.training.hooks import Hooks, Trainee
@@ -73,7 +72,7 @@ def fit(
     """
     model, formulation = trainee.model, trainee.formulation
     spec, metric = formulation.spec.training, make_metric(formulation.task.metrics[0])
-    training = Training(model, n_steps, formulation.spec.seed)
+    training = trainee.training(n_steps)
     hooks = Hooks(trainee.method, trainee.recipes, training)
     hooks.begin()
     optimizer, schedule = _optimizer(hooks, spec)

@@ -10,11 +10,13 @@ import numpy as np
 from torch import nn
 from torch.optim import Optimizer
 
+from harness.bases.heads import is_of_head
 from harness.core.errors import HarnessError
 from harness.core.seeds import derive
 from harness.formulation import BoundFormulation
 from harness.method import Method
 from harness.recipe import Losses, Recipe, Training
+from harness.storage.checkpoint import trainable
 from harness.task import Example
 
 Groups = list[dict[str, Any]]
@@ -28,6 +30,14 @@ class Trainee:
     method: Method
     formulation: BoundFormulation
     recipes: tuple[Recipe, ...] = ()
+    added: frozenset[str] = frozenset()
+    """Names of the trained parameters that the base did not have."""
+
+    def training(self, n_steps: int) -> Training:
+        """A run of so many steps, as its recipes see it."""
+        base, seed = self.formulation.base, self.formulation.spec.seed
+        heads = {name for name in trainable(self.model) if is_of_head(name, base.head_names)}
+        return Training(self.model, n_steps, seed, tokenizer=base.tokenizer, new=self.added | heads)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ globals().update(contracts(RecipeContract, RECIPES.names()))
 
 @pytest.mark.usefixtures("examples")
 class TestExample(RecipeContract):
-    plugin = "r_drop"
+    plugin = "confidence_penalty"
 
     def test_it_is_listed(self) -> None:
-        assert "r_drop " in CliRunner().invoke(app, ["list", "recipes"]).output
+        assert "confidence_penalty " in CliRunner().invoke(app, ["list", "recipes"]).output
 
 
 def test_recipes_import_no_torch() -> None:

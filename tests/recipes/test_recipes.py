@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from harness.recipe import RECIPES, Training
@@ -13,31 +13,6 @@ from tests.conftest import MakeSpec
 from tests.ready import ready
 
 make = RECIPES.make
-
-
-class Linear(nn.Module):
-    """Embeds tokens and reads a number from their sum: the loss is linear in the embedded input."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.embedding, self.weight = nn.Embedding(7, 4), nn.Parameter(torch.randn(4))
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        return self.embedding
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.embedding(ids).sum(1) @ self.weight
-
-
-def test_fgm_moves_the_input_along_the_normalized_gradient() -> None:
-    """The gradient of w · Σ x is w at each of T tokens: the step adds epsilon · deviation · |w| √T to the loss."""
-    model, ids = Linear(), torch.tensor([[1, 2, 3], [4, 5, 6]])
-    training = Training(model, n_steps=1, seed=0)
-    losses = make("fgm", {"epsilon": 2.0}).losses(training, ids, model)
-    added = 2.0 * model.embedding.weight.std() * model.weight.norm() * 3**0.5
-    torch.testing.assert_close(losses, 2 * model(ids) + added)
-    assert training.take_logged()["fgm/adversarial_loss"] == pytest.approx((model(ids) + added).mean().item(), rel=1e-5)
 
 
 def test_sam_takes_the_gradient_at_the_edge_of_the_neighbourhood() -> None:

@@ -51,10 +51,15 @@ def test_a_fair_suite_has_no_finding() -> None:
         ),
         ("one_learning_rate", {"training": {"learning_rate": 1e-4}}),
         ("unequal_rank", {"methods": {"lora": {"rank": 64}}}),
+        ("unequal_passes", {"recipes": ["none", "fgm"]}),
     ],
 )
 def test_a_fault_in_the_methods_is_found_and_is_the_only_one(fault: str, changes: dict[str, Any]) -> None:
     assert faults_of_methods(**changes) == {fault}
+
+
+def test_recipes_of_as_many_passes_are_equal() -> None:
+    assert faults_of_methods(recipes=["none", "ema", "label_smoothing"]) == set()
 
 
 def test_the_same_effective_batch_is_equal() -> None:

@@ -17,9 +17,9 @@ from harness.suites.tune import all_found
 from tests.conftest import MakeSpec
 
 
-def record(job: Job, status: Status, seconds: float = 0.0) -> Record:
+def record(job: Job, status: Status, seconds: float = 0.0, training: float = 0.0) -> Record:
     made = {"run_id": job.id, "status": status, "reason": None if status == "ok" else f"it is {status}"}
-    cost = {"total_seconds": seconds}
+    cost = {"total_seconds": seconds, "train_seconds": training}
     return Record.model_validate({**made, "spec": job.spec, "cost": cost, "started_at": "", "finished_at": ""})
 
 
@@ -51,6 +51,18 @@ def test_cells_to_run_are_jobs_with_their_labels_and_the_outcome_is_theirs(make_
     with store.writing(jobs[3].id, jobs[3].spec) as folder:
         store.finish(folder, record(jobs[3], "out_of_memory"))
     assert find_outcome(planned, store).lacks_results
+
+
+def test_training_is_expected_to_cost_as_much_more_as_its_recipes_pass(make_spec: MakeSpec) -> None:
+    """Plain training took 40 of 60 seconds; fgm passes 2.5 times, sam twice, together 5 times."""
+    plain = record(Job("plain", make_spec()), "ok", 60.0, training=40.0)
+    fgm, sam, both = (make_spec(recipes=[{"name": n} for n in names.split()]) for names in ("fgm", "sam", "fgm sam"))
+    costs = Costs([plain])
+    assert [costs.expected_seconds(spec) for spec in (make_spec(), fgm, sam, both)] == [60, 120, 100, 220]
+    measured = Costs([plain, record(Job("fgm", fgm), "ok", 130.0, training=110.0)])
+    assert [measured.expected_seconds(spec) for spec in (fgm, sam)] == [130, (100 + 20 + 2 * 44) / 2]
+    unknown = record(Job("unknown", make_spec(recipes=[{"name": "nowhere"}])), "ok", 1.0)
+    assert Costs([unknown]).expected_seconds(make_spec()) is None
 
 
 def test_a_study_that_fails_is_told_when_the_others_have_ended(make_spec: MakeSpec) -> None:

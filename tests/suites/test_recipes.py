@@ -3,6 +3,7 @@
 import pytest
 
 from harness.core.errors import SpecError
+from harness.core.spec import asked_for
 from harness.suites.suite import expand, parse_suite
 
 SMALL = {"tasks": ["sst2"], "methods": {"lora": {}, "zero_shot": {}}}
@@ -24,8 +25,16 @@ def test_every_trained_method_runs_with_every_point() -> None:
         ({"recipes": ["fgm"], "recipe": {"fgm": {"epsilo": 1.0}}}, "did you mean 'epsilon'"),
         ({"recipes": [["fgm", "fgm"]]}, "named twice"),
         ({"recipes": []}, "recipes is empty"),
+        ({"recipes": [["none", "fgm"]]}, "recipe none stands alone"),
     ],
 )
 def test_what_is_wrong_is_told(axis: dict[str, object], told: str) -> None:
     with pytest.raises(SpecError, match=told):
         parse_suite(SMALL | axis)
+
+
+def test_none_is_no_recipe_on_the_command_line_too() -> None:
+    named = {"task": {"name": "sst2"}, "method": {"name": "lora"}}
+    assert asked_for(named, (), recipes=["none"]) == asked_for(named, ())
+    with pytest.raises(SpecError, match="recipe none stands alone; got none, fgm"):
+        asked_for(named, (), recipes=["none", "fgm"])

@@ -1,4 +1,4 @@
-"""R-Drop: two passes with different dropout must agree."""
+"""Confidence penalty: answers shall not be surer than they need to be."""
 
 from typing import Any, ClassVar
 
@@ -8,28 +8,22 @@ from harness.core.space import Range
 from harness.recipe import Losses, Recipe, Space, Training
 
 
-class RDrop(Recipe):
-    """Pull the answers of two passes over a batch, with other units dropped in each, towards each other."""
+class ConfidencePenalty(Recipe):
+    """Reward entropy of the answers."""
 
-    source: ClassVar[str] = "Liang et al. 2021, https://arxiv.org/abs/2106.14448"
-    passes: ClassVar[float] = 2.0
+    source: ClassVar[str] = "Pereyra et al. 2017, https://arxiv.org/abs/1701.06548"
 
-    alpha: float = Field(1.0, ge=0, description="Weight of the divergence.")
+    beta: float = Field(0.1, ge=0, description="Weight of the entropy.")
 
     def losses(self, training: Training, batch: Any, inner: Losses) -> Any:
-        """The task's losses of both passes, and the symmetric Kullback-Leibler divergence per row."""
-        from torch.nn.functional import kl_div
-
+        """The task's losses less beta times the mean entropy, shape (B,)."""
         with training.outputs() as outputs:
-            losses = inner(batch) + inner(batch)
-        one, other = (output.logits.float().log_softmax(-1) for output in outputs)
-        both = kl_div(one, other, log_target=True, reduction="none") + kl_div(
-            other, one, log_target=True, reduction="none"
-        )
-        divergence = both.sum() / 2 / len(batch.rows)
-        training.log(f"{self.name}/divergence", divergence.item())
-        return losses + self.alpha * divergence
+            losses = inner(batch)
+        log_p = outputs[-1].logits.float().log_softmax(-1)
+        entropy = -(log_p.exp() * log_p).sum(-1).mean()
+        training.log(f"{self.name}/entropy", entropy.item())
+        return losses - self.beta * entropy
 
     def space(self) -> Space:
         """The range of the paper."""
-        return {"alpha": Range(0.1, 10.0, log=True)}
+        return {"beta": Range(0.01, 10.0, log=True)}
