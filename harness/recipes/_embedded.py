@@ -20,7 +20,7 @@ Moves = list["Tensor"]
 
 def deviation(training: Training) -> "Tensor":
     """Standard deviation of the embeddings: the unit in which moves are given, as it differs from base to base."""
-    return _lookup(training).weight.detach().float().std()
+    return _lookup(training).weight.detach().float().std()  # type: ignore[operator]
 
 
 def watched(training: Training, call: Callable[[], R]) -> tuple[R, Moves]:

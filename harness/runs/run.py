@@ -22,7 +22,7 @@ from harness.data import out_of_domain
 from harness.formulation import BoundFormulation, Row
 from harness.measure.environment import environment
 from harness.runs import identity
-from harness.runs.adapted import adapt, load_base
+from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.examined import subject_of
 from harness.runs.predict import Judged, predict
 from harness.runs.probing import Probing
