@@ -22,8 +22,9 @@ from harness.cells.cells import (
     parse_where,
     select,
 )
+from harness.cells.choices import Split
 from harness.cells.probed import needs_of_quantities, with_quantities
-from harness.cells.scores import Measure, Split
+from harness.cells.scores import Measure
 from harness.cells.tuning import labelled_records
 from harness.core.plugins import Plugin, Registry
 from harness.probe import Quantity

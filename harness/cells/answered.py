@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.cells.scores import Scored, Split
+from harness.cells.scores import Scored
 from harness.metric import Metric
 from harness.statistics.difference import Resampled
 from harness.statistics.intervals import Interval, t_quantile
@@ -22,7 +22,7 @@ class Answered:
     predictions: Array
 
 
-def answer_cells(cells: Sequence[Scored], read: Read, split: Split) -> list[Answered | None]:
+def answer_cells(cells: Sequence[Scored], read: Read, split: str) -> list[Answered | None]:
     """The cells of one comparison on the same resamples of their examples.
 
     A cell is None where predictions are missing or of other examples than the first cell's; all are where the metric
@@ -55,7 +55,7 @@ def reads(metric: Metric, answers: Answers) -> bool:
     return fits and all(getattr(answers, need) is not None for need in metric.needs)
 
 
-def interval_over_examples(scored: Scored, read: Read, split: Split) -> Interval:
+def interval_over_examples(scored: Scored, read: Read, split: str) -> Interval:
     """The cell's mean with the 95 % interval of drawing other test examples, for seeds that all score the same.
 
     ``half_width`` is None where examples tell no variance: no predictions, or all resamples score the same.
@@ -68,7 +68,7 @@ def interval_over_examples(scored: Scored, read: Read, split: Split) -> Interval
     return replace(scored.interval, half_width=float(t_quantile(n - 1)) * spread * (n / (n - 1)) ** 0.5)
 
 
-def _read_cell(scored: Scored, read: Read, split: Split) -> list[Answers]:
+def _read_cell(scored: Scored, read: Read, split: str) -> list[Answers]:
     """The answers of each run of a cell, or nothing if a run has none."""
     answers = [found for run in scored.runs if (found := read(run, split)) is not None]
     return answers if len(answers) == len(scored.runs) else []

@@ -4,23 +4,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from harness.cells.cells import Cell, Comparison
+from harness.cells.choices import Checkpoint
 from harness.metric import Metric, metric_named
 from harness.statistics.intervals import Interval, mean_interval
 from harness.storage.record import Record
 
-Split = Literal["test", "validation"]
-Checkpoint = Literal["chosen", "last"]
-
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric (None: each task's primary one) of a split, at the checkpoint chosen on validation or at the last."""
+    """A metric (None: each task's primary one) of a split, or of a task out of domain; at the checkpoint chosen on
+    validation or at the last."""
 
     metric: str | None = None
-    split: Split = "test"
+    split: str = "test"
     checkpoint: Checkpoint = "chosen"
 
     def of(self, run: Record) -> float | None:

@@ -13,19 +13,15 @@ Source:
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 
 from harness.cells.answered import answer_cells
-from harness.cells.scores import Scored, Split
+from harness.cells.scores import Scored
 from harness.cells.sharing import Sharing
 from harness.statistics.difference import Difference, SeedVariance, difference, least_p
 from harness.statistics.intervals import LEVEL, holm
 from harness.storage.predictions import Read
-
-Family = Literal["tasks", "comparison"]
-"""What an error anywhere counts for as one error: all tasks of one base and quantization, or one comparison."""
 
 POWER = 0.8
 """Of the noise floor: the probability of seeing a difference that large."""
@@ -60,7 +56,7 @@ class Verdict:
 
 
 def find_ties(
-    comparisons: Sequence[Sequence[Scored]], read: Read, split: Split, families: Sequence[Hashable]
+    comparisons: Sequence[Sequence[Scored]], read: Read, split: str, families: Sequence[Hashable]
 ) -> list[Verdict]:
     """The verdict on each comparison.
 
@@ -80,7 +76,7 @@ def find_ties(
     return [verdicts[place] for place in range(len(comparisons))]
 
 
-def _judge_family(comparisons: Sequence[Sequence[Scored]], read: Read, split: Split) -> list[Verdict]:
+def _judge_family(comparisons: Sequence[Sequence[Scored]], read: Read, split: str) -> list[Verdict]:
     """Predictions are read only where they can matter: of the best, of the nearest rival (for the noise floor), and of
     rivals that Holm would reject if examples added nothing and the variance of seeds were known.
 
@@ -133,7 +129,7 @@ def _test(
     hopeful: Sequence[bool],
     unreadable: set[int],
     read: Read,
-    split: Split,
+    split: str,
 ) -> list[Rival]:
     """The rivals with the full test where it can matter; adds cells without usable predictions to ``unreadable``."""
     if best is None or not rivals:

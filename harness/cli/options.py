@@ -4,11 +4,10 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from harness.cli.usage import one_of
 from harness.core.errors import SpecError
 
 
@@ -30,9 +29,6 @@ Recipes = Annotated[
     list[str] | None,
     typer.Option(help="Recipe, see `list recipes`; may be repeated, the first is outermost.", show_default=False),
 ]
-
-Split = Literal["test", "validation"]
-SplitOption = Annotated[Split, typer.Option(help="Split reported.", **one_of("--split", Split))]
 
 
 @contextmanager

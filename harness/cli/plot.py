@@ -2,18 +2,17 @@
 
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.console import say
+from harness.cli.fields import keyword, option
 from harness.cli.options import RESULTS, Results, path
-from harness.cli.usage import Commands, one_of
+from harness.cli.usage import Commands
 from harness.core.errors import unknown
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from harness.figure import Figure
 
 
@@ -56,9 +55,9 @@ def figure_command(figure: "type[Figure]") -> Any:
     command = figure.name.replace("_", "-")
     files = "Folder of the figures." if figure.is_many else "File to write: .png, .pdf or .svg."
     parameters = [
-        *(_parameter(name, info, figure) for name, info in figure.model_fields.items()),
-        _keyword("results", Results, RESULTS),
-        _keyword(
+        *(option(name, info, is_argument=name in figure.arguments) for name, info in figure.model_fields.items()),
+        keyword("results", Results, RESULTS),
+        keyword(
             "out",
             Annotated[Path, typer.Option(help=files, parser=path)],
             Path("." if figure.is_many else f"{command}.png"),
@@ -70,33 +69,3 @@ def figure_command(figure: "type[Figure]") -> Any:
     single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     single.command(command)(draw)
     return typer.main.get_command(single)
-
-
-def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _parameter(name: str, info: "FieldInfo", figure: "type[Figure]") -> inspect.Parameter:
-    """A field as typer wants to be told of an option, or of an argument."""
-    option, kind = f"--{name.replace('_', '-')}", cast(Any, info.annotation)
-    literal = next((part for part in (kind, *get_args(kind)) if get_origin(part) is Literal), None)
-    settings: dict[str, Any] = {"help": info.description}
-    if literal:
-        settings |= one_of(option, literal)
-    elif Path in (kind, *get_args(kind)):
-        settings["parser"] = path
-    if get_origin(kind) is tuple:
-        kind = list[str if literal else get_args(kind)[0]]  # type: ignore[misc]
-    default = _default(info)
-    names = [option] if kind is bool and default is False else []
-    is_argument = name in figure.arguments
-    given = typer.Argument(**settings) if is_argument else typer.Option(*names, **settings)
-    return _keyword(name, Annotated[kind, given], default)
-
-
-def _default(info: "FieldInfo") -> Any:
-    """A field's default for typer, to whom an option without one is None."""
-    if info.is_required():
-        return inspect.Parameter.empty
-    default = info.get_default(call_default_factory=True)
-    return (list(default) or None) if isinstance(default, tuple) else default

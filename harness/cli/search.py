@@ -8,7 +8,7 @@ import typer
 
 from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Recipes, Results
-from harness.cli.table import split_names
+from harness.core.toml import split_names
 
 if TYPE_CHECKING:
     from harness.search.record import StudyRecord, TrialRecord

@@ -39,3 +39,8 @@ def read_value(text: str) -> Any:
         raise SpecError(f"{text[:20]}… is nested too deeply for a value") from None
     value = parsed.pop("value")
     return text if parsed or not isinstance(value, bool | int | float | str | list | dict) else value
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated text."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

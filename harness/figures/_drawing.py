@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from harness.figures._panels import Curve, Panel
+from harness.cells.curves import Curve
+from harness.figures._panels import Panel
 from harness.libraries.extras import need
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

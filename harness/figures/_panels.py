@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from harness.statistics.intervals import Floats
-
 PanelPart = TypeVar("PanelPart")
 
 
@@ -14,13 +12,3 @@ class Panel(Generic[PanelPart]):
 
     title: str
     parts: tuple[PanelPart, ...]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A value at each x, and the half-width of the band around it; shapes (x,)."""
-
-    label: str
-    x: Floats
-    mean: Floats
-    half_width: Floats

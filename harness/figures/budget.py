@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from harness.cells.curves import Curve
 from harness.core.errors import SpecError
 from harness.figure import Figure
 from harness.figures._drawing import draw_curves
-from harness.figures._panels import Curve, Panel
+from harness.figures._panels import Panel
 from harness.metric import metric_named
 from harness.search.record import StudyRecord, find_studies
 from harness.statistics.intervals import Floats

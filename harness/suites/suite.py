@@ -34,6 +34,7 @@ from harness.probe import make_probe
 from harness.recipe import make_recipe
 from harness.runs.resolve import Resolved, resolve
 from harness.search.spec import SearchSpec
+from harness.tables.spec import TableSpec
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -74,6 +75,7 @@ class Suite(Section):
     search: SearchSpec | None = Field(None, description="Tunes every cell with this budget; default: no tuning.")
     probes: list[str] = Field([], description="What every run measures beside the standard quantities.")
     probe: dict[str, Any] = Field({}, description="Settings by probe: [probe.NAME].")
+    table: TableSpec = Field(TableSpec(), description="How `harness table FILE` shows its results.")
     formulation: str | None = Field(None, description="How the bases answer; default: by base and task kind.")
     base: dict[str, Any] = Field({}, description="Shared fields of the base section.")
     task: dict[str, Any] = Field({}, description="Shared fields of the task section.")

@@ -1,26 +1,31 @@
 """What the cells of a table show: numbers, standings and footnotes. Imports no torch."""
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from harness.cells.answered import interval_over_examples
-from harness.cells.cells import Cell, Comparison, Key, Layout, find_all_mixed
-from harness.cells.scores import Measure, Scored, score_cells
-from harness.cells.ties import Family, Verdict, find_ties
-from harness.metric import Metric
+from harness.cells.cells import Cell, Key, Layout
+from harness.cells.choices import Family
+from harness.cells.scores import Scored
+from harness.cells.ties import Verdict, find_ties
 from harness.probe import Quantity
 from harness.statistics.intervals import Floats, Interval, seed_correlation
 from harness.storage.predictions import Read
 from harness.tables.footer import Evidence, format_seeds
+from harness.tables.question import Question
+from harness.tables.relative import Relative, find_relative
+from harness.tables.spec import Spread, TableSpec
 
 Standing = Literal["best", "tied", "worse", ""]
 """The highest mean; may be the best too; found worse; not compared."""
 
 SAME_SCORES = "all seeds score the same: ± is the 95 % interval of drawing other test examples"
+NOT_PAIRED = "no two seeds, or no predictions of the same examples, in common with the row that others are relative to"
 NO_SPREAD = "all seeds score the same, and examples tell no variance: no interval"
 
 
@@ -28,95 +33,163 @@ NO_SPREAD = "all seeds score the same, and examples tell no variance: no interva
 class Entry:
     """What one cell shows: an interval, or a word in its place; the numbers of its footnotes.
 
-    ``is_percent`` says how the interval is shown, ``variation`` what it holds; ``n_planned`` counts the seeds that any
-    cell of the comparison was run on.
+    Args:
+        interval: Of the mean, or of a difference to the row that the table is relative to.
+        word: Stands where there is no interval.
+        standing: Among the cells that it competes with.
+        is_second: Whether its mean is the second best.
+        is_worse: Whether it is significantly worse than the best, or than the row that the table is relative to.
+        is_difference: What the interval is of.
+        variation: What the interval holds.
+        n_planned: Seeds that any cell of the comparison was run on.
+        is_percent: How the interval is shown.
+        notes: Numbers of its footnotes.
     """
 
     interval: Interval | None = None
     word: str = ""
     standing: Standing = ""
+    is_second: bool = False
+    is_worse: bool = False
+    is_difference: bool = False
     variation: Literal["seeds", "examples"] = "seeds"
     n_planned: int = 0
     is_percent: bool = True
     notes: tuple[int, ...] = ()
-    costs: tuple[float | None, ...] = ()
+
+    def width(self, spread: Spread) -> float | None:
+        """What follows ±, None where it is not known or seeds say nothing about it."""
+        if self.interval is None or spread == "none":
+            return None
+        if spread == "ci":
+            return self.interval.half_width
+        if not self.interval.sd:
+            return None
+        return self.interval.sd / (self.interval.n**0.5 if spread == "se" else 1)
+
+
+class Notes:
+    """Footnotes, numbered from 1 in the order in which they are first needed."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def number(self, text: str) -> int:
+        """The number of a footnote, which is added if it is new."""
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
 
 
 @dataclass(frozen=True)
-class JudgedCells:
-    """The entries by row and column, the metric of each column, the footnotes, and what was tested."""
+class Judged:
+    """The entries of each question by the row and column of their cell, and what was tested."""
 
-    entries: Mapping[tuple[Key, Key], Entry]
-    metrics: Mapping[Key, Metric]
-    notes: tuple[str, ...]
+    entries: Sequence[Mapping[tuple[Key, Key], Entry]]
     evidence: Evidence
 
 
-def judge(
-    comparisons: Sequence[Comparison],
-    layout: Layout,
-    measure: Measure,
-    read: Read,
-    costs: Sequence[Quantity],
-    family: Family,
-    allow_mixed: bool,
-) -> JudgedCells:
-    """Mean, standing, costs and footnotes of every cell; arguments as for ``table.make_table``."""
-    mixed = find_all_mixed(comparisons, read, measure.split, allow_mixed)
-    scored = [score_cells(comparison, measure) for comparison in comparisons]
-    # Predictions are those of the chosen checkpoint: nothing can be tested about the last one.
-    tested = [
-        cells if not problems and measure.checkpoint == "chosen" else []
-        for cells, problems in zip(scored, mixed, strict=True)
-    ]
-    families = [
-        comparison.key if family == "comparison" else _without_task(comparison.key, layout)
-        for comparison in comparisons
-    ]
-    verdicts = find_ties(tested, read, measure.split, families)
-    notes: list[str] = []
-    entries: dict[tuple[Key, Key], Entry] = {}
-    for comparison, cells, verdict, problems in zip(comparisons, scored, verdicts, mixed, strict=True):
-        places = {id(one.cell): place for place, one in enumerate(cells)}
-        seeds = {run.spec.seed for cell in comparison.cells for run in cell.runs}
-        for cell in comparison.cells:
-            place = places.get(id(cell), -1)
-            one = cells[place] if place >= 0 else None
-            interval, note = _interval(one, measure, read) if one else (None, "")
-            reasons = _reasons(cell, one, seeds, measure, verdict.untested.get(place), problems)
-            entries[cell.row, cell.column] = Entry(
-                interval=interval,
-                word="" if one else _word(cell),
-                standing=_standing(place, verdict),
-                variation="examples" if note == SAME_SCORES else "seeds",
-                n_planned=len(seeds),
-                is_percent=one is None or one.metric.is_percent,
-                notes=tuple(_number(reason, notes) for reason in [*reasons, note] if reason),
-                costs=mean_costs(cell, costs),
-            )
-    metrics = {one.cell.column: one.metric for cells in scored for one in cells}
-    return JudgedCells(entries, metrics, tuple(notes), _evidence(scored, tested, verdicts, layout, family))
+def judge(questions: Sequence[Question], layout: Layout, spec: TableSpec, read: Read, notes: Notes) -> Judged:
+    """Mean, standing and footnotes of every cell."""
+    verdicts = _verdicts(questions, layout, spec.family, read)
+    relative = None if spec.relative_to is None else find_relative(questions, layout, spec.relative_to, read)
+    entries = []
+    for place, (question, verdict) in enumerate(zip(questions, verdicts, strict=True)):
+        found = _entries(question, verdict, read, notes)
+        entries.append(_relative(found, relative[place], notes) if relative else found)
+    return Judged(entries, _evidence(questions, verdicts, layout, spec.family))
 
 
-def _without_task(key: Key, layout: Layout) -> Key:
+def _verdicts(questions: Sequence[Question], layout: Layout, family: Family, read: Read) -> list[Verdict]:
+    """Holm's correction runs over all questions of a family about one split, whatever their metric."""
+    by_split: defaultdict[str, list[int]] = defaultdict(list)
+    for place, question in enumerate(questions):
+        by_split[question.measure.split].append(place)
+    verdicts: dict[int, Verdict] = {}
+    for split, places in by_split.items():
+        families = [
+            (place, questions[place].comparison.key)
+            if family == "comparison"
+            else without_task(questions[place].comparison.key, layout)
+            for place in places
+        ]
+        found = find_ties([questions[place].testable for place in places], read, split, families)
+        verdicts |= zip(places, found, strict=True)
+    return [verdicts[place] for place in range(len(questions))]
+
+
+def without_task(key: Key, layout: Layout) -> Key:
     """What the comparisons of all tasks of a family share."""
     return tuple(value for field, value in zip(layout.shared, key, strict=True) if field != "task")
 
 
-def _evidence(
-    scored: Sequence[Sequence[Scored]],
-    tested: Sequence[Sequence[Scored]],
-    verdicts: Sequence[Verdict],
-    layout: Layout,
-    family: Family,
-) -> Evidence:
+def _entries(question: Question, verdict: Verdict, read: Read, notes: Notes) -> dict[tuple[Key, Key], Entry]:
+    comparison, scored = question.comparison, question.scored
+    places = {id(one.cell): place for place, one in enumerate(scored)}
+    seeds = {run.spec.seed for cell in comparison.cells for run in cell.runs}
+    second = _second_best(scored)
+    entries = {}
+    for cell in comparison.cells:
+        place = places.get(id(cell), -1)
+        one = scored[place] if place >= 0 else None
+        interval, note = _interval(one, question, read) if one else (None, "")
+        reasons = _reasons(cell, one, seeds, question, verdict.untested.get(place))
+        standing = _standing(place, verdict)
+        entries[cell.row, cell.column] = Entry(
+            interval=interval,
+            word="" if one else _word(cell),
+            standing=standing,
+            is_second=one is not None and one.merit == second,
+            is_worse=standing == "worse",
+            variation="examples" if note == SAME_SCORES else "seeds",
+            n_planned=len(seeds),
+            is_percent=one is None or one.metric.is_percent,
+            notes=tuple(notes.number(reason) for reason in [*reasons, note] if reason),
+        )
+    return entries
+
+
+def _second_best(scored: Sequence[Scored]) -> float | None:
+    """The merit of the cells that come after the best one."""
+    merits = sorted((one.merit for one in scored if one.is_finite), reverse=True)
+    return merits[1] if len(merits) > 1 else None
+
+
+def _relative(
+    entries: Mapping[tuple[Key, Key], Entry], relative: Relative, notes: Notes
+) -> dict[tuple[Key, Key], Entry]:
+    """The entries with differences in place of means, but for the row that they are relative to."""
+    return {
+        place: entry
+        if entry.interval is None or place == relative.reference
+        else as_difference(entry, relative.differences.get(place), place in relative.worse, notes)
+        for place, entry in entries.items()
+    }
+
+
+def as_difference(entry: Entry, interval: Interval | None, is_worse: bool, notes: Notes) -> Entry:
+    """An entry with a difference in place of its mean, or with the reason why there is none."""
+    if interval is None:
+        return replace(entry, interval=None, word="not paired", notes=(*entry.notes, notes.number(NOT_PAIRED)))
+    return replace(entry, interval=interval, is_difference=True, is_worse=is_worse, variation="seeds")
+
+
+def _evidence(questions: Sequence[Question], verdicts: Sequence[Verdict], layout: Layout, family: Family) -> Evidence:
+    splits = {question.measure.split for question in questions}
+    fields = (*(field for field in layout.shared if field != "task"), *(["test"] if len(splits) > 1 else []))
     return Evidence(
         n_tests=sum(verdict.n_tests for verdict in verdicts),
-        scope=() if family == "comparison" else tuple(field for field in layout.shared if field != "task"),
+        scope=() if family == "comparison" else fields,
         family=family,
-        metrics=tuple({one.metric.name: one.metric for cells in scored for one in cells}.values()),
-        floors=tuple((cells[0].metric, v.floor) for cells, v in zip(tested, verdicts, strict=True) if v.floor),
-        seed_correlation=seed_correlation(table for cells in tested if (table := _by_seed(cells)) is not None),
+        metrics=tuple({one.metric.name: one.metric for question in questions for one in question.scored}.values()),
+        floors=tuple(
+            (question.testable[0].metric, verdict.floor)
+            for question, verdict in zip(questions, verdicts, strict=True)
+            if verdict.floor
+        ),
+        seed_correlation=seed_correlation(
+            table for question in questions if (table := _by_seed(question.testable)) is not None
+        ),
     )
 
 
@@ -133,21 +206,14 @@ def _standing(place: int, verdict: Verdict) -> Standing:
     return "best" if place == verdict.best else "tied" if place in verdict.tied else "worse"
 
 
-def _interval(scored: Scored, measure: Measure, read: Read) -> tuple[Interval, str]:
+def _interval(scored: Scored, question: Question, read: Read) -> tuple[Interval, str]:
     """The interval of a cell, and a footnote where it isn't one over seeds."""
     if scored.interval.half_width != 0:
         return scored.interval, ""
     # Predictions are those of the chosen checkpoint.
-    known = read if measure.checkpoint == "chosen" else lambda run, split: None
-    interval = interval_over_examples(scored, known, measure.split)
+    known = read if question.measure.checkpoint == "chosen" else lambda run, split: None
+    interval = interval_over_examples(scored, known, question.measure.split)
     return interval, NO_SPREAD if interval.half_width is None else SAME_SCORES
-
-
-def _number(text: str, notes: list[str]) -> int:
-    """The number of a footnote, added if it is new."""
-    if text not in notes:
-        notes.append(text)
-    return notes.index(text) + 1
 
 
 def _word(cell: Cell) -> str:
@@ -155,16 +221,10 @@ def _word(cell: Cell) -> str:
     return "no metric" if cell.ok else cell.runs[-1].status.replace("_", " ")
 
 
-def _reasons(
-    cell: Cell,
-    scored: Scored | None,
-    seeds: Set[int],
-    measure: Measure,
-    untested: str | None,
-    problems: Sequence[str],
-) -> list[str]:
+def _reasons(cell: Cell, scored: Scored | None, seeds: Set[int], question: Question, untested: str | None) -> list[str]:
     """The footnotes of a cell; ``seeds`` are those of its comparison."""
     reasons = _status_reasons(cell)
+    measure = question.measure
     if cell.ok and (missing := seeds - {run.spec.seed for run in cell.runs}):
         reasons.append(f"no run of seed {format_seeds(missing)}")
     if cell.ok and not scored:
@@ -173,7 +233,7 @@ def _reasons(
         reasons.append(f"seed {format_seeds(endless)}: {scored.metric.name} is not a finite number")
     if untested:
         reasons.append(untested)
-    return reasons + [f"mixes {problem}: not compared" for problem in problems if cell.ok]
+    return reasons + [f"mixes {problem}: not compared" for problem in question.problems if cell.ok]
 
 
 def _status_reasons(cell: Cell) -> list[str]:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.cells.cells import AXES, Layout, device, lookup
-from harness.cells.scores import Measure
-from harness.cells.ties import Family
+from harness.cells.choices import Family
 from harness.cells.tuning import tuning_sentence
 from harness.metric import Metric
 from harness.probe import Quantity
 from harness.storage.record import Record
+from harness.tables.spec import Spread, TableSpec
 
 
 @dataclass(frozen=True)
@@ -27,27 +27,37 @@ class Evidence:
         seed_correlation: As ``statistics.seed_correlation``.
     """
 
-    n_tests: int
-    scope: tuple[str, ...]
-    family: Family
-    metrics: tuple[Metric, ...]
-    floors: tuple[tuple[Metric, float], ...]
-    seed_correlation: float | None
+    n_tests: int = 0
+    scope: tuple[str, ...] = ()
+    family: Family = "tasks"
+    metrics: tuple[Metric, ...] = ()
+    floors: tuple[tuple[Metric, float], ...] = ()
+    seed_correlation: float | None = None
 
 
-def make_footer(
-    records: Sequence[Record], layout: Layout, measure: Measure, costs: Sequence[Quantity], evidence: Evidence
-) -> tuple[str, ...]:
-    """Sentences on what was measured, how it was compared, from which data, and where it was computed."""
+def make_legend(layout: Layout, spec: TableSpec, costs: Sequence[Quantity], evidence: Evidence) -> tuple[str, ...]:
+    """Sentences without which the table can't be read: what the numbers are, what the marks mean."""
+    lines = [
+        _what(spec, evidence.metrics),
+        _difference(spec),
+        _how(layout, spec, evidence),
+        _dagger(spec),
+        "Underlined: the second best mean." if spec.underline else "",
+        "a → b: trained on a and tested on b." if spec.out_of_domain else "",
+        _average(spec),
+        _costs(spec, costs),
+    ]
+    return tuple(line for line in lines if line)
+
+
+def make_provenance(records: Sequence[Record], layout: Layout, evidence: Evidence) -> tuple[str, ...]:
+    """Sentences on what all runs share, what the table could see, from which data it is and where it was computed."""
     axes = [a for a in AXES if a not in layout.fields and (a != "recipe" or records[0].spec.recipes)]
     fixed = [f"{axis} {lookup(records[0], axis)}" for axis in axes]
     lines = [
         f"All runs: {', '.join(fixed)}." if fixed else "",
-        _what(measure, evidence.metrics),
-        _how(layout, measure, evidence),
         _sight(evidence),
         tuning_sentence(records),
-        "Costs are means over the same seeds; memory and seconds are those of the training." if costs else "",
         f"Seeds: {format_seeds(run.spec.seed for run in records)}. Data: {'; '.join(_data(records))}.",
         _where(records),
     ]
@@ -65,19 +75,67 @@ def format_seeds(seeds: Iterable[int]) -> str:
     return ", ".join(f"{g[0]}-{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
 
 
-def _what(measure: Measure, metrics: Sequence[Metric]) -> str:
+SPREADS: dict[Spread, str] = {
+    "ci": " ± half-width of the 95 % t-interval over seeds",
+    "sd": " ± standard deviation over seeds",
+    "se": " ± standard error over seeds",
+    "none": " over seeds",
+}
+
+
+def _what(spec: TableSpec, metrics: Sequence[Metric]) -> str:
     own = ", ".join(metric.name for metric in metrics if not metric.is_percent)
     unit = f" ({own}: in the unit of the target)" if own else ""
-    checkpoint = "the checkpoint chosen on validation" if measure.checkpoint == "chosen" else "the last checkpoint"
+    checkpoint = "the checkpoint chosen on validation" if spec.checkpoint == "chosen" else "the last checkpoint"
+    holds = (
+        " Unless a note says otherwise it holds the variation between seeds, not that of drawing other test examples."
+        if spec.spread == "ci"
+        else ""
+    )
+    return f"Percent{unit} on {spec.split}, at {checkpoint}: mean{SPREADS[spec.spread]} (number of seeds).{holds}"
+
+
+def _difference(spec: TableSpec) -> str:
+    if spec.relative_to is None:
+        return ""
+    interval = ", ± half-width of their 95 % interval over seeds and test examples" if spec.spread == "ci" else ""
+    name = spec.shown(spec.relative_to)
+    return f"With a sign: differences to {name}, paired by seed{interval}; {name} itself shows its mean."
+
+
+def _dagger(spec: TableSpec) -> str:
+    if not spec.dagger:
+        return ""
+    if spec.relative_to is None:
+        return "†: significantly worse than the best, by the same test."
     return (
-        f"Percent{unit} on {measure.split}, at {checkpoint}: mean ± half-width of the 95 % t-interval over seeds "
-        "(number of seeds). Unless a note says otherwise it holds the variation between seeds, not that of drawing "
-        "other test examples."
+        f"†: significantly worse than {spec.shown(spec.relative_to)}, by a paired two-sided test over seeds and test "
+        "examples at 5 % after Holm's correction over all differences shown."
     )
 
 
-def _how(layout: Layout, measure: Measure, evidence: Evidence) -> str:
-    if measure.checkpoint == "last":
+def _average(spec: TableSpec) -> str:
+    ranks = (
+        "average rank: of the means within each task, among the rows that have all tasks; 1 is best."
+        if spec.rank
+        else ""
+    )
+    if not spec.average:
+        return ranks and f"{ranks[0].upper()}{ranks[1:]}"
+    several = " (of several metrics their mean)" if spec.metric else ""
+    text = f"Average: over the tasks of a row by seed, each counting once{several}; tested in a family of its own"
+    return f"{text}; {ranks}" if ranks else f"{text}."
+
+
+def _costs(spec: TableSpec, costs: Sequence[Quantity]) -> str:
+    if not costs:
+        return ""
+    over = "over the cells of a row" if spec.costs_per == "row" else "over the same seeds"
+    return f"Costs are means {over}; memory and seconds are those of the training."
+
+
+def _how(layout: Layout, spec: TableSpec, evidence: Evidence) -> str:
+    if spec.checkpoint == "last":
         return "Nothing is bold: predictions are kept for the chosen checkpoint only, so nothing was tested."
     if not evidence.n_tests:
         return "Nothing is bold: no two cells of a comparison have two seeds and predictions in common."
@@ -89,7 +147,7 @@ def _how(layout: Layout, measure: Measure, evidence: Evidence) -> str:
         over += f", those of one {', '.join(evidence.scope)} at a time"
     return (
         f"Bold: the cells that with 95 % confidence contain the best{same}, which are the {_best(evidence)} mean (★) "
-        f"and what a paired one-sided test over seeds and {measure.split} examples does not find worse, at 5 % after "
+        f"and what a paired one-sided test over seeds and {spec.split} examples does not find worse, at 5 % after "
         f"Holm's correction over {over}."
     )
 

@@ -20,15 +20,17 @@ from harness.cells.cells import (
     layout_of_all,
     lookup,
 )
+from harness.cells.curves import mean_curves
 from harness.cells.pairs import MOST_CELLS, PairTest, compare_pairs
 from harness.cells.scores import Measure
-from harness.figures.curves import curve_panel
 from harness.libraries.extras import need
 from harness.probe import Quantity, quantities
 from harness.storage.predictions import Read
 from harness.storage.record import Record
-from harness.tables.entries import Entry, judge
-from harness.tables.footer import make_footer
+from harness.tables.entries import Entry, Notes, judge, mean_costs
+from harness.tables.footer import make_legend, make_provenance
+from harness.tables.question import ask
+from harness.tables.spec import TableSpec
 
 T = TypeVar("T")
 
@@ -74,20 +76,27 @@ def _finite(value: Any) -> Any:
 
 def report_data(records: Sequence[Record], read: Read) -> dict[str, Any]:
     """What the page shows; specs, environments and data sources that runs share are stored once."""
-    layout, measure = layout_of_all(records), Measure()
+    layout, measure, spec, notes = layout_of_all(records), Measure(), TableSpec(mixed=True), Notes()
     comparisons = group(records, layout)
+    questions = ask(comparisons, spec, read)
     costs = [cost for cost in quantities().values() if any(cost.of(run) is not None for run in records)]
-    judged = judge(comparisons, layout, measure, read, costs, family="tasks", allow_mixed=True)
-    cells = [cell for comparison in comparisons for cell in comparison.cells]
+    judged = judge(questions, layout, spec, read, notes)
     label = short_label(records, layout)
     metrics = {each.key: each.cells[0].runs[0].primary_metric for each in comparisons}
     shared: dict[str, list[Any]] = {"specs": [], "environments": [], "sources": []}
     places: dict[str, int] = {}
     return {
         "costs": {cost.name: {"name": cost.label, "unit": cost.unit} for cost in costs},
-        "cells": [_cell(cell, judged.entries[cell.row, cell.column], label, costs) for cell in cells],
-        "notes": judged.notes,
-        "footer": make_footer(records, layout, measure, costs, judged.evidence),
+        "cells": [
+            _cell(cell, entries[cell.row, cell.column], label, costs)
+            for question, entries in zip(questions, judged.entries, strict=True)
+            for cell in question.comparison.cells
+        ],
+        "notes": notes.texts,
+        "footer": [
+            *make_legend(layout, spec, costs, judged.evidence),
+            *make_provenance(records, layout, judged.evidence),
+        ],
         "pairs": [
             _pair(pair, layout) | {"metric": metrics[pair.setting]}
             for pair in compare_pairs(comparisons, label, measure, read)
@@ -131,7 +140,7 @@ def _cell(cell: Cell, entry: Entry, label: Label, costs: Sequence[Quantity]) -> 
         "n_planned": entry.n_planned,
         "standing": entry.standing,
         "notes": entry.notes,
-        **{cost.name: value for cost, value in zip(costs, entry.costs, strict=False)},
+        **{cost.name: value for cost, value in zip(costs, mean_costs(cell, costs), strict=False)},
     }
 
 
@@ -156,7 +165,7 @@ def _curves(comparison: Comparison, label: Label) -> list[dict[str, Any]]:
     axes = {label(run): _axes(run, label) | {"metric": run.primary_metric} for run in first}
     return [
         axes[curve.label] | {"step": _thin(curve.x.tolist()), "mean": _thin(curve.mean.tolist())}
-        for curve in curve_panel(comparison, label, None, "step").parts
+        for curve in mean_curves(comparison, label, None, "step")
     ]
 
 

@@ -3,97 +3,115 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.cells.cells import Key, Layout, group, sort_key
-from harness.cells.scores import Measure
-from harness.cells.ties import Family
+from harness.cells.cells import Key, Layout, group
 from harness.core.errors import SpecError
-from harness.probe import Quantity
+from harness.probe import find_quantities
 from harness.storage.predictions import Read
 from harness.storage.record import Record
-from harness.tables.entries import Entry, judge
-from harness.tables.footer import make_footer
+from harness.tables.columns import (
+    Column,
+    Number,
+    average_columns,
+    by_column,
+    empty_cell,
+    labels_of,
+    metric_shown,
+    place_in_order,
+    row_costs,
+    with_cell_costs,
+)
+from harness.tables.entries import Entry, Notes, judge
+from harness.tables.footer import make_legend, make_provenance
+from harness.tables.question import Question, ask
+from harness.tables.spec import ALL, TableSpec
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """The values of the row fields, and an entry for each column."""
+    """The values of the row fields, and what stands in each column: an entry, or a number."""
 
     labels: tuple[str, ...]
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True)
-class Column:
-    """The values of the column fields, and the metric shown."""
-
-    labels: tuple[str, ...]
-    metric: str
+    cells: tuple[Entry | Number, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table before it is written in some format; footnotes are numbered from 1."""
+    """A table before it is written in some format; footnotes are numbered from 1.
+
+    ``legend`` is needed to read it, ``provenance`` to repeat it. ``spec`` says how it is set.
+    """
 
     row_fields: tuple[str, ...]
     columns: tuple[Column, ...]
-    costs: tuple[Quantity, ...]
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...]
-    footer: tuple[str, ...]
+    legend: tuple[str, ...]
+    provenance: tuple[str, ...]
+    spec: TableSpec
 
 
-def make_table(
-    records: Sequence[Record],
-    layout: Layout,
-    measure: Measure,
-    read: Read,
-    costs: Sequence[Quantity] = (),
-    family: Family = "tasks",
-    allow_mixed: bool = False,
-) -> Table:
+def make_table(records: Sequence[Record], layout: Layout, spec: TableSpec, read: Read) -> Table:
     """The table of a layout.
 
     Args:
         records: At least one.
         layout: Its rows, its columns and what competes.
-        measure: The number shown.
+        spec: What is shown and how.
         read: Gives a run's predictions.
-        costs: Quantities shown beside the metric.
-        family: What Holm's correction runs over.
-        allow_mixed: Show comparisons of unlike runs, marked and untested, instead of refusing.
 
     Raises:
         SpecError: a cell with several specs; a comparison that mixes data, protocols or devices; an unknown metric.
     """
-    judged = judge(group(records, layout), layout, measure, read, costs, family, allow_mixed)
-    if not any(entry.interval for entry in judged.entries.values()):
-        check_metric(records, measure)
-    rows = sorted({row for row, _ in judged.entries}, key=sort_key)
-    columns = sorted({column for _, column in judged.entries}, key=sort_key)
+    costs, notes = find_quantities(spec.costs), Notes()
+    questions = ask(group(records, layout), spec, read)
+    if not any(question.scored for question in questions):
+        check_metric(records, spec)
+    judged = judge(questions, layout, spec, read, notes)
+    cells = [cell for question in questions for cell in question.comparison.cells]
+    row_metrics = _row_metrics(questions, layout, spec)
+    is_per_cell = spec.costs_per == "cell"
+    asked = by_column(questions, judged, layout, spec, is_named=not row_metrics)
+    parts = [
+        *with_cell_costs(asked, cells, costs if is_per_cell else (), spec),
+        *(average_columns(questions, layout, spec, read, notes) if spec.average or spec.rank else ()),
+        *row_costs(cells, () if is_per_cell else costs, spec),
+    ]
+    rows = sorted({cell.row for cell in cells}, key=lambda key: place_in_order(key, spec))
     return Table(
-        row_fields=layout.rows,
-        columns=tuple(
-            Column(_labels(column), judged.metrics[column].name if column in judged.metrics else "")
-            for column in columns
-        ),
-        costs=tuple(costs),
+        row_fields=tuple(map(spec.shown, [*layout.rows, *(["metric"] if row_metrics else [])])),
+        columns=tuple(column for column, _ in parts),
         rows=tuple(
-            TableRow(_labels(row), tuple(judged.entries.get((row, column), Entry()) for column in columns))
+            TableRow(
+                labels_of(row, spec) + ((row_metrics.get(row, ""),) if row_metrics else ()),
+                tuple(found.get(row, empty_cell(column)) for column, found in parts),
+            )
             for row in rows
         ),
-        notes=judged.notes,
-        footer=make_footer(records, layout, measure, costs, judged.evidence),
+        notes=tuple(notes.texts),
+        legend=make_legend(layout, spec, costs, judged.evidence),
+        provenance=make_provenance(records, layout, judged.evidence),
+        spec=spec,
     )
 
 
-def check_metric(records: Sequence[Record], measure: Measure) -> None:
+def check_metric(records: Sequence[Record], spec: TableSpec) -> None:
     """Raise SpecError if finished runs exist and none has the metric."""
     there = {name for run in records for name in run.metrics}
     if there:
-        asked = f"{measure.split}/{measure.metric or records[0].primary_metric}"
-        at_last = " at the last checkpoint" if measure.checkpoint == "last" else ""
-        raise SpecError(f"no run has the metric {asked!r}{at_last}; the runs have {', '.join(sorted(there))}")
+        metrics = (records[0].primary_metric,) if spec.metric in ((), (ALL,)) else spec.metric
+        asked = " or ".join(repr(f"{spec.split}/{name}") for name in metrics)
+        at_last = " at the last checkpoint" if spec.checkpoint == "last" else ""
+        raise SpecError(f"no run has the metric {asked}{at_last}; the runs have {', '.join(sorted(there))}")
 
 
-def _labels(key: Key) -> tuple[str, ...]:
-    return tuple("" if value is None else str(value) for value in key)
+def _row_metrics(questions: Sequence[Question], layout: Layout, spec: TableSpec) -> dict[Key, str]:
+    """The metric of each row, where tasks make rows and have different ones; else nothing."""
+    shown = {question.shown for question in questions if question.scored}
+    if "task" not in layout.rows or spec.metric or len(shown) < 2:
+        return {}
+    return {
+        cell.row: metric_shown(question, spec)
+        for question in questions
+        for cell in question.comparison.cells
+        if question.scored
+    }

@@ -11,6 +11,7 @@ from harness.core.errors import SpecError
 from harness.storage.predictions import reader
 from harness.storage.store import Store
 from harness.tables.render import to_markdown
+from harness.tables.spec import TableSpec
 from harness.tables.table import make_table
 from tests.judging import compute
 from tests.synthetic import make_record, write_run
@@ -41,9 +42,9 @@ def test_a_table_of_errors_is_computed_and_the_lowest_is_best(results: Path) -> 
     store, measure = Store(results), Measure("mae")
     before = [path.read_bytes() for path in sorted(results.rglob("record.json"))]
     records = with_metric(list(store.records()), measure, reader(store))
-    text = to_markdown(make_table(records, make_layout(records), measure, reader(store)))
+    text = to_markdown(make_table(records, make_layout(records), TableSpec(metric="mae"), reader(store)))
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
-    assert "(mae)" in lines["method"]
+    assert "(mae ↓)" in lines["method"]
     assert "**0.505 ± 0.0124 (3)** ★" in lines["full"]
     assert "2.02 ± 0.0497 (3)" in lines["lora"]
     assert "**" not in lines["lora"]

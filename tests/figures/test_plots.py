@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from harness.cells.cells import Layout, group, label_of
+from harness.cells.curves import mean_curves
 from harness.cells.scores import Measure
 from harness.core.errors import SpecError
 from harness.figure import FIGURES
 from harness.figures._files import write_figure
 from harness.figures.critical_difference import rank_methods_of
-from harness.figures.curves import curve_panel
 from harness.figures.pareto import pareto_panel
 from harness.probe import find_quantities
 from harness.statistics.intervals import mean_interval
@@ -57,7 +57,7 @@ def test_pareto_points_are_means_with_intervals(cost: str, results: Path) -> Non
 def test_curves_are_means_over_the_seeds_that_reached_a_step() -> None:
     runs = [Record.model_validate(make_record("lora", seed, accuracy=0.8 + seed / 10)) for seed in range(2)]
     runs.append(Record.model_validate(make_record("lora", 2) | {"curve": make_record("lora", 2)["curve"][:3]}))
-    (curve,) = curve_panel(group(runs, LAYOUT)[0], METHOD, None, "step").parts
+    (curve,) = mean_curves(group(runs, LAYOUT)[0], METHOD, None, "step")
     at_first = mean_interval([run.curve[0]["validation/accuracy"] for run in runs])
     at_last = mean_interval([run.curve[-1]["validation/accuracy"] for run in runs[:2]])
     np.testing.assert_allclose([curve.mean[0], curve.half_width[0]], [at_first.mean, at_first.half_width])

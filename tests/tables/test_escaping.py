@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.tables.columns import Column, Number
 from harness.tables.entries import Entry
-from harness.tables.render import RENDERERS, latex_escape, markdown_escape
-from harness.tables.table import Column, Table, TableRow
+from harness.tables.formats import RENDERERS
+from harness.tables.latex import latex_escape
+from harness.tables.render import markdown_escape
+from harness.tables.spec import TableSpec
+from harness.tables.table import Table, TableRow
 
 HOSTILE = "=1+1|[x](http://evil) ![y](z) <img src=x> `code` *b* _i_ a_b ~~s~~ \\ &amp;\nsecond\x0bline"
 
@@ -18,11 +22,12 @@ def table_with(text: str) -> Table:
     entry = Entry(word=text)
     return Table(
         row_fields=(text,),
-        columns=(Column((text,), text),),
-        rows=(TableRow((text,), (entry,)),),
-        costs=(),
+        columns=(Column((text,), text), Column((text,), "", is_number=True)),
+        rows=(TableRow((text,), (entry, Number(None, text))),),
         notes=(text,),
-        footer=(f"Labels: {text}, {text}",),
+        legend=(f"Labels: {text}, {text}",),
+        provenance=(f"Data: {text}, {text}",),
+        spec=TableSpec(caption=text),
     )
 
 
@@ -68,8 +73,9 @@ def test_dollar_signs_in_figures_are_no_mathematics(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     import numpy as np
 
+    from harness.cells.curves import Curve
     from harness.figures._drawing import draw_curves
-    from harness.figures._panels import Curve, Panel
+    from harness.figures._panels import Panel
 
     one = np.array([1.0])
     curve = Curve(label=r"$\frac$ [/x]", x=one, mean=one, half_width=one)

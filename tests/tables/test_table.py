@@ -20,7 +20,7 @@ from harness.core.units import with_unit
 from harness.probe import quantities
 from harness.statistics.intervals import mean_interval
 from harness.storage.store import Store
-from harness.tables.render import latex_escape
+from harness.tables.latex import latex_escape
 from tests.synthetic import Effects, answers, draw_correct, make_failed, make_record, write_grid, write_run
 
 Show = Callable[..., str]
@@ -228,7 +228,7 @@ def test_csv_has_full_numbers(results: Path, show: Show) -> None:
     assert sorted(standings.values()) == ["", "", "", "best", "tied", "worse"]
     assert standings["prefix"] == "worse"
     assert rows["lora"]["sst2 accuracy variation"] == "seeds"
-    assert float(rows["lora"]["sst2 accuracy trainable_params"]) == 300_000
+    assert float(rows["lora"]["sst2 trainable_params"]) == 300_000
     assert rows["bitfit"]["sst2 accuracy status"].startswith("skipped [")
     assert rows["bitfit"]["trec accuracy status"] == "no run"
 
