@@ -11,3 +11,6 @@ Family = Literal["tasks", "comparison"]
 """What an error anywhere counts for as one error: all tasks of one base and quantization, or one comparison."""
 
 ClassScore = Literal["f1", "recall", "precision"]
+
+Format = Literal["md", "csv", "latex", "html"]
+"""Of a table."""

@@ -24,7 +24,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("suite")(suite.suite)
 app.command("search")(search.search)
-app.command("table")(table.table)
+app.command("table", cls=table.TableCommand)(table.table)
 app.add_typer(plot.plot, name="plot")
 app.command("report")(report.report)
 app.command("list")(catalog.list_)

@@ -1,6 +1,7 @@
 """The fields of a model as options of a command."""
 
 import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
@@ -11,6 +12,15 @@ from harness.cli.usage import one_of
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+
+
+def command_of(name: str, function: Callable[..., Any], parameters: Sequence[inspect.Parameter]) -> Any:
+    """A command that calls the function with parameters that its signature doesn't name one by one."""
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    single.command(name)(function)
+    return typer.main.get_command(single)
 
 
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:

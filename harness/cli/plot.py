@@ -1,13 +1,12 @@
 """``harness plot``: a command for each figure, with an option for each of its fields."""
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.console import say
-from harness.cli.fields import keyword, option
+from harness.cli.fields import command_of, keyword, option
 from harness.cli.options import RESULTS, Results, path
 from harness.cli.usage import Commands
 from harness.core.errors import unknown
@@ -63,9 +62,5 @@ def figure_command(figure: "type[Figure]") -> Any:
             Path("." if figure.is_many else f"{command}.png"),
         ),
     ]
-    draw.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    draw.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     draw.__doc__ = figure.__doc__
-    single = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-    single.command(command)(draw)
-    return typer.main.get_command(single)
+    return command_of(command, draw, parameters)

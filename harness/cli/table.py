@@ -1,21 +1,23 @@
 """``harness table``: records as a comparison, with an option for each field of a ``[table]`` section."""
 
-import inspect
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from harness.cells.choices import Format
 from harness.cli.console import say
-from harness.cli.fields import keyword, option
+from harness.cli.fields import command_of, keyword, option
 from harness.cli.options import RESULTS, Results, path, uncollected
 from harness.cli.usage import one_of
-from harness.tables.spec import ALL, Format, TableSpec
 
 if TYPE_CHECKING:
     from harness.storage.store import Store
     from harness.suites.suite import Suite
+    from harness.tables.spec import TableSpec
     from harness.tables.table import Table
 
 
@@ -35,12 +37,13 @@ def table(suite: Path | None = None, results: Path = RESULTS, format: Format = "
     say(RENDERERS[format](made), end="")
 
 
-def _spec(suite: "Suite | None", given: Mapping[str, Any]) -> TableSpec:
+def _spec(suite: "Suite | None", given: Mapping[str, Any]) -> "TableSpec":
     """The section's settings, or those of the command line where they are given."""
     from pydantic import ValidationError
 
     from harness.core.errors import SpecError
     from harness.core.spec import describe
+    from harness.tables.spec import TableSpec
 
     section = suite.table.model_dump(exclude_unset=True) if suite else {}
     try:
@@ -49,7 +52,7 @@ def _spec(suite: "Suite | None", given: Mapping[str, Any]) -> TableSpec:
         raise SpecError("\n".join(describe(error, TableSpec, prefix="table"))) from None
 
 
-def _make(store: "Store", spec: TableSpec, suite: "Suite | None") -> "Table":
+def _make(store: "Store", spec: "TableSpec", suite: "Suite | None") -> "Table":
     from harness.cells.applied import needs_of, with_metric
     from harness.cells.cells import make_layout, parse_where, select
     from harness.cells.probed import needs_of_quantities, with_quantities
@@ -59,6 +62,7 @@ def _make(store: "Store", spec: TableSpec, suite: "Suite | None") -> "Table":
     from harness.storage.predictions import reader
     from harness.suites.select import select_suite
     from harness.tables.classes import make_class_table
+    from harness.tables.spec import ALL
     from harness.tables.table import make_table
 
     records = labelled_records(store)
@@ -74,16 +78,23 @@ def _make(store: "Store", spec: TableSpec, suite: "Suite | None") -> "Table":
     return (make_class_table if spec.per_class else make_table)(records, layout, spec, read)
 
 
-_PARAMETERS = [
-    inspect.Parameter(
-        "suite",
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        default=None,
-        annotation=Annotated[Path | None, typer.Argument(help="TOML file of a suite.", parser=path)],
-    ),
-    keyword("results", Results, RESULTS),
-    keyword("format", Annotated[Format, typer.Option(help="Text format.", **one_of("--format", Format))], "md"),
-    *(option(name, info) for name, info in TableSpec.model_fields.items()),
-]
-table.__signature__ = inspect.Signature(_PARAMETERS)  # type: ignore[attr-defined]
-table.__annotations__ = {parameter.name: parameter.annotation for parameter in _PARAMETERS}
+class TableCommand(TyperCommand):
+    """The command, with an option for each field of a ``TableSpec``; made when asked for, as help of all needs none."""
+
+    @cached_property
+    def _whole(self) -> Any:
+        from harness.tables.spec import TableSpec
+
+        suite = Annotated[Path | None, typer.Argument(help="TOML file of a suite.", parser=path)]
+        format = Annotated[Format, typer.Option(help="Text format.", **one_of("--format", Format))]
+        parameters = [
+            keyword("suite", suite, None),
+            keyword("results", Results, RESULTS),
+            keyword("format", format, "md"),
+            *(option(name, info) for name, info in TableSpec.model_fields.items()),
+        ]
+        return command_of("table", lambda **given: table(**given), parameters)
+
+    # What typer sets from the function, which doesn't name the options, is not kept.
+    params = property(lambda self: self._whole.params, lambda self, value: None)
+    callback = property(lambda self: self._whole.callback, lambda self, value: None)

@@ -11,8 +11,6 @@ from harness.core.toml import split_names
 Spread = Literal["ci", "sd", "se", "none"]
 """What follows ±: the half-width of the 95 % interval, the standard deviation, the standard error, nothing."""
 
-Format = Literal["md", "csv", "latex", "html"]
-
 Span = Literal["column", "page", "sideways"]
 
 ALL = "all"
