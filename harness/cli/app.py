@@ -34,6 +34,7 @@ app.command("doctor")(doctor.doctor)
 app.command("fetch")(fetch.fetch)
 app.command("export")(transfer.export)
 app.command("predict")(transfer.predict)
+app.command("explain")(transfer.explain)
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, which typer itself turns into it."""

@@ -1,12 +1,15 @@
-"""``harness export`` and ``harness predict``: use what a run trained."""
+"""``harness export``, ``predict`` and ``explain``: use what a run trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from harness.cli.console import say
+from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results, path
+from harness.cli.usage import one_of
+
+Attribution = Literal["occlusion", "gradient_x_input", "integrated_gradients"]
 
 
 def export(
@@ -35,3 +38,22 @@ def predict(
 
     for answer in predict_texts(run, text, results):
         say(json.dumps(answer, ensure_ascii=False))
+
+
+def explain(
+    run: Annotated[str, typer.Argument(help="Run id, or its beginning.")],
+    text: Annotated[str, typer.Argument(help="A text; for a pair of texts, one JSON object of the task's fields.")],
+    attribution: Annotated[
+        Attribution,
+        typer.Option(help="How words are weighed; gradients need a head.", **one_of("--attribution", Attribution)),
+    ] = "occlusion",
+    results: Results = RESULTS,
+) -> None:
+    """Weigh the words of a text: what each does for the answer that the adapted model of a run gives."""
+    from harness.runs.explain import explain_text
+
+    explained = explain_text(run, text, attribution, results)
+    largest = max(map(abs, explained.weights), default=0.0) or 1.0
+    bars = [("-" if weight < 0 else "+") * round(10 * abs(weight) / largest) for weight in explained.weights]
+    rows = zip(explained.words, (f"{weight:+.4f}" for weight in explained.weights), bars, strict=True)
+    say_table(["word", "weight", ""], [list(row) for row in rows], title=f"{explained.prediction}, by {attribution}")

@@ -1,4 +1,4 @@
-"""Libraries that only figures and the report need."""
+"""Libraries that not every command needs."""
 
 import importlib
 from types import ModuleType

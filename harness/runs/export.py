@@ -142,12 +142,8 @@ def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict
     """
     record, task, adapted = load_run(run_id, results)
     formulation = adapted.formulation
-    asked = getattr(formulation, "prompts", None)
-    columns = list(dict.fromkeys([*task.text, *(asked.columns if asked else ())]))
-    examples = [_example(task, columns, text, index) for index, text in enumerate(texts)]
-    shots = make_method(record.spec.method).scoring().n_shots
-    train = _shots_from(record) if shots else []
-    formulation.prepare(adapted.model, train)
+    examples = [example_of(task, adapted, text, index) for index, text in enumerate(texts)]
+    prepare(record, adapted)
     answers = predict(adapted.model, formulation, formulation.encode(examples))
     return [
         _readable(task, example, text, answer.prediction, answer.scores)
@@ -155,10 +151,22 @@ def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict
     ]
 
 
-def _example(task: Task, columns: list[str], text: str, index: int) -> Example:
-    """A text as an example: as it is where the task reads one, else a JSON object of its fields and choices."""
+def prepare(record: Record, adapted: Adapted) -> None:
+    """Make a loaded run ready to answer, with its few-shot examples where it has some."""
+    shots = make_method(record.spec.method).scoring().n_shots
+    adapted.formulation.prepare(adapted.model, _shots_from(record) if shots else [])
+
+
+def example_of(task: Task, adapted: Adapted, text: str, index: int = 0) -> Example:
+    """A text as an example: as it is where the task reads one, else a JSON object of its fields and choices.
+
+    Raises:
+        SpecError: an empty text, or fields that are not the task's.
+    """
     if not text.strip():
         raise SpecError(f"text {index + 1} is empty")
+    asked = getattr(adapted.formulation, "prompts", None)
+    columns = list(dict.fromkeys([*task.text, *(asked.columns if asked else ())]))
     made = fields_of(task, dict.fromkeys(task.text, "…"))
     form: dict[str, Any] = {column: "…" for column in columns if column in task.text or column not in made}
     if task.kind == "multiple_choice":

@@ -1,0 +1,138 @@
+"""Attributions, their faithfulness and the drift of states, against autograd, formulas and rules that read words."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from harness.cli.app import app
+from harness.core.errors import Unsupported
+from harness.probe import Subject
+from harness.probes._attribution import ATTRIBUTIONS, _scored, integrated_gradients, occlusion
+from harness.probes._states import device_of
+from harness.probes.drift import cka
+from harness.runs.export import predict_texts
+from harness.runs.run import run
+from tests.conftest import MakeSpec
+from tests.probes.conftest import examined, measured
+from tests.probes.test_forgetting import scramble
+from tests.probes.test_robustness import finds_good, of_rule
+
+
+def scrambled_head(model: Any) -> None:
+    """A head that tells texts apart, which a new one hardly does."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        model.classifier.weight.normal_(0, 2)
+
+
+@pytest.fixture
+def subject(make_spec: MakeSpec) -> Subject:
+    return examined(make_spec("last_layers"), scrambled_head)
+
+
+def test_occlusion_finds_the_word_that_a_rule_reads(subject: Subject) -> None:
+    of_words = of_rule(subject, finds_good)
+    good = [one for one in subject.splits["test"] if one.target == 1][:5]
+    for example in good:
+        weights = occlusion(of_words, example, 1)
+        for word, weight in zip(example.fields["sentence"].split(), weights, strict=True):
+            is_read = word in ("good", "great", "fine", "superb")
+            assert weight == pytest.approx((2 / (1 + np.exp(-2)) - 1) * is_read)
+
+
+def test_faithfulness_of_a_rule_by_hand(subject: Subject) -> None:
+    """A positive answer hangs on one word, whichever share is taken away; a negative one on none."""
+    found = measured(of_rule(subject, finds_good), "faithfulness", n_examples=20)
+    examples = {one.id: one for one in subject.splits["test"]}
+    lost = 2 / (1 + np.exp(-2)) - 1
+    for name, value in found["comprehensiveness"].examples.items():
+        assert value == pytest.approx(lost if examples[name].target == 1 else 0)
+    assert found["sufficiency"].value == pytest.approx(0)
+    assert found["comprehensiveness_gain"].value > 0.1
+
+
+def test_integrated_gradients_add_up(subject: Subject) -> None:
+    """To the difference of log-probabilities between the text and padding in its words' place."""
+    example = subject.splits["test"][0]
+    row, forward = _scored(subject, example, 1)
+    ids = torch.tensor([row.sequences[0]], device=device_of(subject.model))
+    blank = ids.clone()
+    blank[0, 1:-1] = subject.tokenizer.pad_token_id
+    with torch.no_grad():
+        difference = (forward(ids) - forward(blank)).item()
+    assert abs(difference) > 0.01
+    assert integrated_gradients(subject, example, 1).sum() == pytest.approx(
+        difference, abs=0.02 * abs(difference) + 1e-3
+    )
+
+
+def test_gradients_are_autograds(subject: Subject) -> None:
+    example = subject.splits["test"][3]
+    row, _ = _scored(subject, example, 0)
+    ids = torch.tensor([row.sequences[0]])
+    model: Any = subject.model
+    embedded = model.get_input_embeddings()(ids).detach().requires_grad_(True)
+    log_probability = model(inputs_embeds=embedded, attention_mask=torch.ones_like(ids)).logits.log_softmax(-1)[0, 0]
+    (gradient,) = torch.autograd.grad(log_probability, embedded)
+    expected = (gradient * embedded).sum(-1)[0, 1:-1].tolist()  # one token a word, between the special ones
+    assert ATTRIBUTIONS["gradient_x_input"](subject, example, 0) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("method", ["lora", "prefix"])
+def test_gradients_pass_through_adapters(method: str, make_spec: MakeSpec) -> None:
+    found = measured(examined(make_spec(method)), "faithfulness", n_examples=2, attribution="integrated_gradients")
+    assert np.isfinite(found["comprehensiveness"].value)
+
+
+def test_gradients_need_a_head(make_spec: MakeSpec) -> None:
+    with pytest.raises(Unsupported, match="attribution occlusion"):
+        measured(examined(make_spec("lora", "decoder")), "faithfulness", attribution="gradient_x_input")
+    assert measured(examined(make_spec("lora", "decoder")), "faithfulness", n_examples=3)["sufficiency"]
+
+
+def test_cka_is_the_normalized_independence_criterion() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 5)), rng.normal(size=(40, 7))
+    center = np.eye(40) - 1 / 40
+
+    def hsic(a: Any, b: Any) -> float:
+        return float(np.trace(a @ a.T @ center @ b @ b.T @ center))
+
+    assert cka(x, y) == pytest.approx(hsic(x, y) / (hsic(x, x) * hsic(y, y)) ** 0.5)
+    rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    assert cka(x, 3 * x @ rotation + 1) == pytest.approx(1)
+    assert cka(x, np.ones((40, 2))) == 0
+
+
+def test_drift_is_where_weights_changed(make_spec: MakeSpec) -> None:
+    assert measured(examined(make_spec("lora")), "drift")["states_drift"].value == pytest.approx(0, abs=1e-6)
+    changed = examined(make_spec("full"), lambda model: scramble(model.bert.encoder.layer[-1]))
+    found = measured(changed, "drift")
+    by_block = found["states_drift"].examples
+    assert list(by_block) == ["embeddings", "block 0", "block 1", "block 2"]
+    assert [by_block["embeddings"], by_block["block 0"], by_block["block 1"]] == pytest.approx([0, 0, 0], abs=1e-6)
+    assert by_block["block 2"] == found["last_state_drift"] > 0.01
+
+
+def test_explain_weighs_the_words_of_a_stored_run(make_spec: MakeSpec, tmp_path: Path) -> None:
+    """By occlusion they are differences of what ``predict`` says; by gradients there is one for each word too."""
+    record = run(make_spec("lora", training={"epochs": 1, "learning_rate": 1e-2}), tmp_path)
+    text, where = "the film is good", ["--results", str(tmp_path)]
+    for attribution in ATTRIBUTIONS:
+        done = CliRunner().invoke(app, ["explain", record.run_id[:8], text, "--attribution", attribution, *where])
+        assert done.exit_code == 0, done.exception
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert [words[0] for words in lines[2:]] == text.split()
+        if attribution == "occlusion":
+            label, weights = lines[0][0].rstrip(","), [float(words[1]) for words in lines[2:]]
+    words = text.split()
+    texts = [text, *(" ".join(words[:at] + words[at + 1 :]) for at in range(4))]
+    answers = predict_texts(record.run_id, texts, tmp_path)
+    assert answers[0]["prediction"] == label
+    exponentials = [{name: np.exp(score) for name, score in answer["scores"].items()} for answer in answers]
+    whole, *without = [each[label] / sum(each.values()) for each in exponentials]
+    assert weights == pytest.approx([whole - one for one in without], abs=6e-5)
