@@ -20,9 +20,12 @@ def stacks(model: "nn.Module") -> list[tuple[str, "nn.ModuleList"]]:
     """
     from torch import nn
 
+    from harness.bases.beside import beside
+
     found: list[tuple[str, nn.ModuleList]] = []
+    apart = beside(model)
     for name, module in model.named_modules():
-        inside = any(name.startswith(f"{outer}.") for outer, _ in found)
+        inside = name.startswith((*apart, *(f"{outer}." for outer, _ in found)))
         if isinstance(module, nn.ModuleList) and not inside and _is_stack(module):
             found.append((name, module))
     if not found:

@@ -171,7 +171,7 @@ def test_copies_share_and_memory_is_bounded() -> None:
     assert list(features.states) == [("a",)]
 
 
-ABOVE = ("last_layers", "linear_probe", "zero_shot")
+ABOVE = ("ladder", "last_layers", "linear_probe", "skip_adapters", "zero_shot")
 """Methods that train nothing in the lowest block."""
 
 
