@@ -22,7 +22,11 @@ SETTINGS = [
     {"name": "adapters", "width": 5},
     {"name": "adapters", "placement": "houlsby"},
     {"name": "bitfit"},
+    {"name": "compacter"},
+    {"name": "ladder"},
     {"name": "linear_probe"},
+    {"name": "loreft", "rank": 3},
+    {"name": "skip_adapters"},
     {"name": "prefix", "n_virtual_tokens": 4},
 ]
 
