@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from harness.cells.answered import Answered, answer_cells
 from harness.cells.cells import Comparison, Key, Label
+from harness.cells.race import raced_cell
 from harness.cells.scores import Measure, Scored, score_cells
 from harness.cells.sharing import Pair, Sharing
 from harness.statistics.difference import Difference, difference, paired_bootstrap, shared_seeds
@@ -42,13 +43,14 @@ def compare_pairs(comparisons: Sequence[Comparison], label: Label, measure: Meas
     """Tests of pairs that have two seeds in common and predictions of the same examples.
 
     They are all pairs of a comparison, or those of its best cell where it has more than ``MOST_CELLS``. Holm's
-    correction counts all; significantly different is a pair whose ``adjusted_p`` is at most 5 %.
+    correction counts all; significantly different is a pair whose ``adjusted_p`` is at most 5 %. Raced cells have no
+    such tests: how many seeds they share depends on their scores.
     """
     found: list[PairTest] = []
     n_untested = 0
     for comparison in comparisons:
         cells = score_cells(comparison, measure)
-        sharing = Sharing(cells)
+        sharing = Sharing(cells, left_out=[place for place, cell in enumerate(cells) if raced_cell(cell)])
         best = sharing.best()
         pairs = list(sharing.all() if len(cells) <= MOST_CELLS or best is None else sharing.of(best))
         n_untested += len(sharing) - len(pairs)

@@ -11,16 +11,17 @@ Source:
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from harness.cells.answered import answer_cells
+from harness.cells.race import Raced, Standing, judged_cells
 from harness.cells.scores import Scored
 from harness.cells.sharing import Sharing
 from harness.statistics.difference import Difference, SeedVariance, difference, least_p
-from harness.statistics.intervals import LEVEL, holm
+from harness.statistics.intervals import LEVEL, Floats, holm
 from harness.storage.predictions import Read
 
 POWER = 0.8
@@ -29,6 +30,9 @@ POWER = 0.8
 TOO_FEW = "fewer than two finished seeds in common with the best: not compared"
 UNREADABLE = "no predictions of the same test examples: not compared"
 NOT_FINITE = "not a finite number: not compared"
+NOT_IN_RACE = "not in the race of the others: not compared"
+OTHER_RUNS = "the race judged other runs: not compared"
+OTHER_METRIC = "raced on another metric or split: not compared"
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,25 @@ class Verdict:
     n_tests: int = 0
     floor: float | None = None
 
+    def standing(self, place: int) -> Standing:
+        """Of a cell by its place in the comparison."""
+        if self.best is None or place in self.untested:
+            return ""
+        return "best" if place == self.best else "tied" if place in self.tied else "worse"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What p-values of a look at growing data are corrected for beside each other.
+
+    Args:
+        n_tests: Hypotheses that no look has rejected yet, those included that this look doesn't test.
+        over_looks: Gives the p-values over all looks from those of this one.
+    """
+
+    n_tests: int
+    over_looks: Callable[[Floats], Floats]
+
 
 def find_ties(
     comparisons: Sequence[Sequence[Scored]], read: Read, split: str, families: Sequence[Hashable]
@@ -68,16 +91,38 @@ def find_ties(
     """
     verdicts: dict[int, Verdict] = {}
     by_family: defaultdict[Hashable, list[int]] = defaultdict(list)
-    for place, family in enumerate(families):
-        by_family[family].append(place)
+    for place, (cells, family) in enumerate(zip(comparisons, families, strict=True)):
+        if raced := judged_cells(cells):
+            verdicts[place] = _verdict_of_race(cells, raced, split)
+        else:
+            by_family[family].append(place)
     for places in by_family.values():
-        found = _judge_family([comparisons[place] for place in places], read, split)
+        found = judge_family([comparisons[place] for place in places], read, split)
         verdicts |= zip(places, found, strict=True)
     return [verdicts[place] for place in range(len(comparisons))]
 
 
-def _judge_family(comparisons: Sequence[Sequence[Scored]], read: Read, split: str) -> list[Verdict]:
-    """Predictions are read only where they can matter: of the best, of the nearest rival (for the noise floor), and of
+def _verdict_of_race(cells: Sequence[Scored], raced: Mapping[int, Raced], split: str) -> Verdict:
+    """What a race has decided of its cells."""
+    untested = {place: NOT_IN_RACE for place in range(len(cells)) if place not in raced}
+    for place, found in raced.items():
+        scored = cells[place]
+        if split != "test" or scored.metric.name != scored.runs[0].primary_metric:
+            untested[place] = OTHER_METRIC
+        elif not found.judged <= {run.run_id for run in scored.cell.runs}:
+            untested[place] = OTHER_RUNS
+    judged = {place: found.cell.standing for place, found in raced.items() if place not in untested}
+    best = next((place for place, standing in judged.items() if standing == "best"), None)
+    tied = frozenset(place for place, standing in judged.items() if standing in ("best", "tied"))
+    return Verdict(best, tied if best is not None else frozenset(), untested)
+
+
+def judge_family(
+    comparisons: Sequence[Sequence[Scored]], read: Read, split: str, looked: Looked | None = None
+) -> list[Verdict]:
+    """The verdicts on comparisons that are corrected together, at a look where the data may grow.
+
+    Predictions are read only where they can matter: of the best, of the nearest rival (for the noise floor), and of
     rivals that Holm would reject if examples added nothing and the variance of seeds were known.
 
     Cells that turn out to have no predictions are left out, and the others judged as if those weren't there.
@@ -87,7 +132,7 @@ def _judge_family(comparisons: Sequence[Sequence[Scored]], read: Read, split: st
         sharing = [Sharing(cells, lost) for cells, lost in zip(comparisons, unreadable, strict=True)]
         bests = [shared.best() for shared in sharing]
         screened = [_screen(*work) for work in zip(comparisons, sharing, bests, strict=True)]
-        hopeful = _rejected(screened)
+        hopeful = _rejected(screened, looked)
         n_lost = sum(map(len, unreadable))
         tested = []
         for cells, best, rivals, hopes, lost in zip(comparisons, bests, screened, hopeful, unreadable, strict=True):
@@ -98,7 +143,7 @@ def _judge_family(comparisons: Sequence[Sequence[Scored]], read: Read, split: st
     return [
         _verdict(cells, best, rivals, separate, lost, n_tests)
         for cells, best, rivals, separate, lost in zip(
-            comparisons, bests, tested, _rejected(tested), unreadable, strict=True
+            comparisons, bests, tested, _rejected(tested, looked), unreadable, strict=True
         )
     ]
 
@@ -116,9 +161,11 @@ def _screen(cells: Sequence[Scored], sharing: Sharing, best: int | None) -> list
     return rivals
 
 
-def _rejected(comparisons: Sequence[Sequence[Rival]]) -> list[list[bool]]:
+def _rejected(comparisons: Sequence[Sequence[Rival]], looked: Looked | None) -> list[list[bool]]:
     """Which rivals of each comparison Holm rejects."""
-    flags = iter((holm([rival.p_value for rivals in comparisons for rival in rivals]) <= LEVEL).tolist())
+    p = np.array([rival.p_value for rivals in comparisons for rival in rivals])
+    adjusted = holm(looked.over_looks(p), looked.n_tests) if looked else holm(p)
+    flags = iter((adjusted <= LEVEL).tolist())
     return [[next(flags) for _ in rivals] for rivals in comparisons]
 
 

@@ -4,6 +4,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.cells.race import find_races, label_races
 from harness.core.errors import HarnessError, HarnessWarning
 from harness.core.spec import RunSpec
 from harness.search.record import StudyRecord, find_studies, with_params
@@ -14,8 +15,8 @@ DEFAULT = "default"
 
 
 def labelled_records(store: Store) -> list[Record]:
-    """The records of a results folder, labelled by its studies."""
-    return label_tuning(store.records(), find_studies(store.results))
+    """The records of a results folder, labelled by its studies and its races."""
+    return label_tuning(label_races(store.records(), find_races(store.results)), find_studies(store.results))
 
 
 def label_tuning(records: Iterable[Record], studies: Sequence[StudyRecord]) -> list[Record]:

@@ -16,8 +16,12 @@ from harness.core.errors import SpecError
 if TYPE_CHECKING:
     from harness.executor import Executor
     from harness.suites.outcome import Outcome
-    from harness.suites.plan import Costs, PlannedCell
+    from harness.suites.plan import Costs, Expected, PlannedCell
+    from harness.suites.race import Race
     from harness.suites.suite import Suite, SuiteRun
+
+WORDS = {"best": "best", "tied": "may be the best too", "worse": "worse", "not compared": "not compared"}
+"""Standings in a race as they are told, with the number of seeds in brackets."""
 
 
 def suite(
@@ -44,6 +48,7 @@ def suite(
     from harness.storage.store import Store
     from harness.suites.outcome import find_outcome
     from harness.suites.plan import Costs, plan
+    from harness.suites.race import Race
     from harness.suites.suite import expand, read_suite
     from harness.suites.tune import winners
 
@@ -53,14 +58,18 @@ def suite(
     if asked.search:
         cells += winners(asked, _search(asked, chosen, results, dry_run), results, cells)
     planned = plan(cells, store, retry_failed)
+    race = Race(asked, planned, results) if asked.race else None
     if dry_run:
-        _print_plan(planned, Costs(store.records()), chosen.n_at_once)
+        _print_plan(planned, Costs(store.records()), chosen.n_at_once, race)
         return
-    if jobs := [job for cell in planned if (job := cell.job)]:
-        with closing(chosen.run(jobs, results)) as events:
-            follow(events, len(jobs), "cells")
-    outcome = find_outcome(planned, store)
+    for part in race.rounds() if race else [planned]:
+        if jobs := [job for cell in part if (job := cell.job)]:
+            with closing(chosen.run(jobs, results)) as events:
+                follow(events, len(jobs), "cells")
+    outcome = find_outcome(race.wanted(race.now()) if race else planned, store)
     _print_outcome(outcome)
+    if race:
+        _print_races(race)
     raise typer.Exit(int(outcome.lacks_results))
 
 
@@ -95,9 +104,12 @@ def _search(asked: "Suite", executor: "Executor", results: Path, dry_run: bool) 
     return cells
 
 
-def _print_plan(planned: list["PlannedCell"], costs: "Costs", n_at_once: int) -> None:
-    """One row for each group of seeds, then the sum."""
+def _print_plan(planned: list["PlannedCell"], costs: "Costs", n_at_once: int, race: "Race | None") -> None:
+    """One row for each group of seeds, then the sum; of a race what it may need at most, and what is expected."""
     from harness.suites.plan import STATES
+
+    chances = race.chances(race.now()) if race else [(cell, 1.0) for cell in planned]
+    planned = [cell for cell, _ in chances]
 
     groups: dict[tuple[str, ...], list[PlannedCell]] = {}
     for cell in planned:
@@ -107,15 +119,45 @@ def _print_plan(planned: list["PlannedCell"], costs: "Costs", n_at_once: int) ->
     rows = []
     for key, cells in groups.items():
         counts = Counter(cell.outlook for cell in cells)
-        rows.append([*key, *(str(counts[state] or "") for state in STATES), _expected(cells, costs)])
+        rows.append([*key, *(str(counts[state] or "") for state in STATES), _told(costs.expected(cells))])
     say_table(["method", "task", "base", "quantization", *STATES, "cost"], rows)
-    say(f"{_counts(cell.outlook for cell in planned)}; expected: {_expected(planned, costs, n_at_once)}")
+    bound = "at most" if race else "expected"
+    say(f"{_counts(cell.outlook for cell in planned)}; {bound}: {_told(costs.expected(planned, n_at_once))}")
+    if race and any(cell.outlook == "to run" for cell in planned):
+        _print_expected_race(chances, costs, n_at_once)
     _print_reasons((cell.outlook, cell.reason) for cell in planned)
 
 
-def _expected(cells: list["PlannedCell"], costs: "Costs", n_at_once: int = 1) -> str:
-    """Expected time of what is to run; says where no finished run tells it."""
-    cost = costs.expected(cells, n_at_once)
+def _print_expected_race(chances: list[tuple["PlannedCell", float]], costs: "Costs", n_at_once: int) -> None:
+    from harness.suites.race import expected_cost
+    from harness.suites.race_power import SPREAD
+
+    n_runs, cost = expected_cost(chances, costs, n_at_once)
+    say(
+        f"race: about {n_runs:.0f} of them expected: {_told(cost)}, if the true scores of methods vary by "
+        f"{100 * SPREAD:g} points (their standard deviation)"
+    )
+
+
+def _print_races(race: "Race") -> None:
+    """What each comparison has decided, and how many of its runs that took."""
+    for each in race.now():
+        for comparison in each.comparisons:
+            standings: dict[str, list[str]] = {}
+            for cell in comparison.cells:
+                standings.setdefault(cell.standing or "not compared", []).append(f"{cell.label} ({cell.n_seeds})")
+            told = "; ".join(
+                f"{WORDS[standing]}: {', '.join(standings[standing])}" for standing in WORDS if standing in standings
+            )
+            n_runs, n_all = sum(cell.n_seeds for cell in comparison.cells), len(comparison.cells) * len(each.seeds)
+            end = comparison.end or "not finished"
+            say(f"race, {', '.join(comparison.setting.values())}: {end} at look {comparison.look} of {len(each.looks)}")
+            say(f"  {told}")
+            say(f"  {n_runs} of {n_all} runs")
+
+
+def _told(cost: "Expected") -> str:
+    """Expected time; says where no finished run tells it."""
     parts = [duration(cost.seconds)] if cost.n_known or not cost.n_unknown else []
     return " + ".join([*parts, f"{cost.n_unknown} unknown"] if cost.n_unknown else parts)
 

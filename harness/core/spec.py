@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from types import UnionType
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -279,9 +280,11 @@ def shown(value: Any) -> str:
 def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
     for part in location:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        may_be = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        found = next((kind for kind in may_be if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if found is None:
             return []
-        model = annotation
+        model = found
     return sorted(model.model_fields)
 
 

@@ -7,6 +7,8 @@ from itertools import permutations
 from harness.core.errors import SourceError
 from harness.core.spec import TaskSpec
 from harness.data.tasks import find_task
+from harness.statistics.intervals import LEVEL
+from harness.statistics.looks import look_levels
 from harness.suites.fairness import Finding
 from harness.suites.power import MOST_SEEDS, examples_needed, seeds_needed
 from harness.suites.suite import Suite, SuiteRun
@@ -68,7 +70,11 @@ def _few_seeds(suite: Suite, n_test: dict[str, int]) -> Iterator[Finding]:
     tasks = list(dict.fromkeys(suite.tasks))
     # A search adds a row of tuned settings to the default of each method.
     n_rows = len(suite.methods) * (2 if suite.search else 1)
-    needed = {name: seeds_needed(suite.smallest_claim(name), n_rows, len(tasks), n_test.get(name)) for name in tasks}
+    # A race that comes to its last look tests there at what the others have left.
+    level = look_levels(suite.race.looks)[-1] if suite.race else LEVEL
+    needed = {
+        name: seeds_needed(suite.smallest_claim(name), n_rows, len(tasks), n_test.get(name), level) for name in tasks
+    }
     name = max(tasks, key=lambda task: needed[task] or MOST_SEEDS + 1)
     seeds, enough, claim = len(set(suite.seeds)), needed[name], suite.smallest_claim(name)
     if enough is None or seeds < enough:
@@ -77,8 +83,8 @@ def _few_seeds(suite: Suite, n_test: dict[str, int]) -> Iterator[Finding]:
         yield Finding(
             "few_seeds",
             f"{seeds} seeds can't show a difference of {claim:g} (worth_claiming) on {name} {among}",
-            "the table's own test for what is bold, at the 5 % level, finds it with less than 80 % power, if a metric "
-            f"varies by 0.01 from seed to seed and equal methods disagree on a tenth of {examples}",
+            f"the table's own test for what is bold, at the {100 * level:.2g} % level, finds it with less than 80 % "
+            f"power, if a metric varies by 0.01 from seed to seed and equal methods disagree on a tenth of {examples}",
             f"use {enough} seeds, or raise worth_claiming for {name}"
             if enough
             else f"raise worth_claiming for {name}, or use more test examples: no number of seeds is enough",

@@ -44,7 +44,9 @@ def examples_needed(difference: float) -> int:
 
 
 @cache
-def seeds_needed(difference: float, n_methods: int, n_tasks: int = 1, n_examples: int | None = None) -> int | None:
+def seeds_needed(
+    difference: float, n_methods: int, n_tasks: int = 1, n_examples: int | None = None, level: float = LEVEL
+) -> int | None:
     """Seeds with which a table finds, of its methods, those worse than the best of a task by a difference.
 
     Args:
@@ -52,18 +54,26 @@ def seeds_needed(difference: float, n_methods: int, n_tasks: int = 1, n_examples
         n_methods: Of every task, 2 or more.
         n_tasks: Tasks whose verdicts are corrected together.
         n_examples: Test examples; None: so many that they add nothing.
+        level: Of the test.
 
     Returns:
         None where ``MOST_SEEDS`` are too few: test examples limit what can be seen.
     """
     numbers = range(2, MOST_SEEDS + 1)
-    place = bisect_left(numbers, POWER, key=lambda n: verdict_power(difference, n, n_methods, n_tasks, n_examples))
+    place = bisect_left(
+        numbers, POWER, key=lambda n: verdict_power(difference, n, n_methods, n_tasks, n_examples, level)
+    )
     return numbers[place] if place < len(numbers) else None
 
 
 @cache
 def verdict_power(
-    difference: float, n_seeds: int, n_methods: int, n_tasks: int = 1, n_examples: int | None = None
+    difference: float,
+    n_seeds: int,
+    n_methods: int,
+    n_tasks: int = 1,
+    n_examples: int | None = None,
+    level: float = LEVEL,
 ) -> float:
     """The share of simulated methods that a table finds worse than the best, which leads all of them by a difference.
 
@@ -76,7 +86,7 @@ def verdict_power(
     rng = np.random.default_rng(0)
     tables = max(50, N_TABLES // n_tasks), n_tasks
     scores = draw_scores(rng, tables, gaps, n_seeds, example_variance, np.full(n_methods, deviation))
-    return float(is_dropped(scores, example_variance, n)[..., 1:].mean())
+    return float(is_dropped(scores, example_variance, n, level)[..., 1:].mean())
 
 
 def draw_scores(
@@ -103,13 +113,14 @@ def draw_scores(
     return np.asarray((of_examples - gaps)[..., None] + of_seeds)
 
 
-def is_dropped(scores: Floats, example_variance: float, n_examples: int) -> Floats:
+def is_dropped(scores: Floats, example_variance: float, n_examples: int, level: float = LEVEL) -> Floats:
     """Which cells of simulated tables are found worse than the best of their task, bool, shape (tables, tasks, K).
 
     Args:
         scores: Shape (tables, tasks, K, S).
         example_variance: As for ``draw_scores``; known.
         n_examples: Whose degrees of freedom it has.
+        level: Of the test.
     """
     n_tables, n_tasks, k, n_seeds = scores.shape
     order = np.argsort(-scores.mean(axis=-1), axis=-1)
@@ -119,7 +130,7 @@ def is_dropped(scores: Floats, example_variance: float, n_examples: int) -> Floa
     variance = larger_variance(leads.var(axis=-1, ddof=1), pooled, n_seeds)
     uncertainty = Uncertainty(variance, n_seeds, np.asarray(example_variance), n_examples)
     p = uncertainty.worse_p(leads.mean(axis=-1))
-    worse = holm(p.reshape(n_tables, -1)).reshape(n_tables, n_tasks, k - 1) <= LEVEL
+    worse = holm(p.reshape(n_tables, -1)).reshape(n_tables, n_tasks, k - 1) <= level
     result = np.zeros((n_tables, n_tasks, k), dtype=bool)
     np.put_along_axis(result, order[..., 1:], worse, axis=-1)
     return result

@@ -52,6 +52,14 @@ AXES = {"base": ("name", "quantization"), "task": ("name",)}
 """Fields that the axes fill in, so no section may."""
 
 
+class RaceSpec(Section):
+    """When a race looks at its verdicts."""
+
+    looks: list[Annotated[int, Field(ge=2)]] = Field(
+        [3, 5, 8, 12], min_length=1, description="Seeds after which it looks; the last look has all seeds of the suite."
+    )
+
+
 class Suite(Section):
     """The axes, what all runs share, and what the comparison is to show."""
 
@@ -72,6 +80,7 @@ class Suite(Section):
         {"default": 0.02},
         description="Smallest difference of the primary metric worth claiming: a number, or by task with a `default`.",
     )
+    race: RaceSpec | None = Field(None, description="Gives a cell more seeds only while that can change the verdict.")
     search: SearchSpec | None = Field(None, description="Tunes every cell with this budget; default: no tuning.")
     probes: list[str] = Field([], description="What every run measures beside the standard quantities.")
     probe: dict[str, Any] = Field({}, description="Settings by probe: [probe.NAME].")
@@ -239,6 +248,7 @@ def _problems(suite: Suite, data: dict[str, Any]) -> Iterator[str]:
     yield from _raised("probes", _check_probes, suite)
     yield from _claim_problems(suite)
     yield from _search_problems(suite)
+    yield from _race_problems(suite)
 
 
 def _raised(where: str, function: Callable[..., Any], *arguments: Any) -> Iterator[str]:
@@ -306,3 +316,15 @@ def _search_problems(suite: Suite) -> Iterator[str]:
         yield "search.objectives must be quality alone: with several there is no one winner to report"
     if shared := sorted({*suite.search.seeds} & {*suite.seeds}):
         yield f"search.seeds: {shared[0]} is among seeds; report the winner on seeds that did not choose it"
+
+
+def _race_problems(suite: Suite) -> Iterator[str]:
+    if suite.race is None:
+        return
+    looks, n_seeds = suite.race.looks, len(set(suite.seeds))
+    if looks != sorted(set(looks)):
+        yield f"race.looks must grow; got {looks}"
+    if looks[-1] != n_seeds:
+        yield f"race.looks: the last look has all seeds, which are {n_seeds}; got {looks[-1]}"
+    if len(suite.methods) * len(suite.recipes) < 2:
+        yield "race needs two methods or more: there is nothing to separate"

@@ -11,6 +11,7 @@ import numpy as np
 from harness.cells.answered import interval_over_examples
 from harness.cells.cells import Cell, Key, Layout
 from harness.cells.choices import Family
+from harness.cells.race import Standing, race_sentence, raced_cell
 from harness.cells.scores import Scored
 from harness.cells.ties import Verdict, find_ties
 from harness.probe import Quantity
@@ -21,11 +22,10 @@ from harness.tables.question import Question
 from harness.tables.relative import Relative, find_relative
 from harness.tables.spec import Spread, TableSpec
 
-Standing = Literal["best", "tied", "worse", ""]
-"""The highest mean; may be the best too; found worse; not compared."""
-
 SAME_SCORES = "all seeds score the same: ± is the 95 % interval of drawing other test examples"
-NOT_PAIRED = "no two seeds, or no predictions of the same examples, in common with the row that others are relative to"
+NOT_PAIRED = (
+    "raced, or no two seeds or predictions of the same examples in common with the row that others are relative to"
+)
 NO_SPREAD = "all seeds score the same, and examples tell no variance: no interval"
 
 
@@ -126,15 +126,18 @@ def without_task(key: Key, layout: Layout) -> Key:
 def _entries(question: Question, verdict: Verdict, read: Read, notes: Notes) -> dict[tuple[Key, Key], Entry]:
     comparison, scored = question.comparison, question.scored
     places = {id(one.cell): place for place, one in enumerate(scored)}
-    seeds = {run.spec.seed for cell in comparison.cells for run in cell.runs}
+    all_seeds = {run.spec.seed for cell in comparison.cells for run in cell.runs}
     second = _second_best(scored)
     entries = {}
     for cell in comparison.cells:
         place = places.get(id(cell), -1)
         one = scored[place] if place >= 0 else None
         interval, note = _interval(one, question, read) if one else (None, "")
+        raced = raced_cell(one) if one else None
+        seeds = raced.seeds if raced else all_seeds
         reasons = _reasons(cell, one, seeds, question, verdict.untested.get(place))
-        standing = _standing(place, verdict)
+        reasons += [raced.note] if raced else []
+        standing = verdict.standing(place) if one else ""
         entries[cell.row, cell.column] = Entry(
             interval=interval,
             word="" if one else _word(cell),
@@ -190,6 +193,7 @@ def _evidence(questions: Sequence[Question], verdicts: Sequence[Verdict], layout
         seed_correlation=seed_correlation(
             table for question in questions if (table := _by_seed(question.testable)) is not None
         ),
+        raced=race_sentence(run for question in questions for cell in question.comparison.cells for run in cell.runs),
     )
 
 
@@ -198,12 +202,6 @@ def _by_seed(cells: Sequence[Scored]) -> Floats | None:
     cells = [one for one in cells if one.is_finite]
     seeds = sorted(set.intersection(*(set(one.scores) for one in cells))) if cells else []
     return np.array([[one.scores[seed] for seed in seeds] for one in cells]) if len(seeds) > 1 else None
-
-
-def _standing(place: int, verdict: Verdict) -> Standing:
-    if verdict.best is None or place < 0 or place in verdict.untested:
-        return ""
-    return "best" if place == verdict.best else "tied" if place in verdict.tied else "worse"
 
 
 def _interval(scored: Scored, question: Question, read: Read) -> tuple[Interval, str]:
@@ -222,7 +220,7 @@ def _word(cell: Cell) -> str:
 
 
 def _reasons(cell: Cell, scored: Scored | None, seeds: Set[int], question: Question, untested: str | None) -> list[str]:
-    """The footnotes of a cell; ``seeds`` are those of its comparison."""
+    """The footnotes of a cell; ``seeds`` are those of its comparison, or those that a race asked of it."""
     reasons = _status_reasons(cell)
     measure = question.measure
     if cell.ok and (missing := seeds - {run.spec.seed for run in cell.runs}):

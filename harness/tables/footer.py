@@ -25,6 +25,7 @@ class Evidence:
         floors: Of each comparison, its metric and the smallest lead of the best that would have been seen with 80 %
             power.
         seed_correlation: As ``statistics.seed_correlation``.
+        raced: How raced cells were judged, in a sentence.
     """
 
     n_tests: int = 0
@@ -33,6 +34,7 @@ class Evidence:
     metrics: tuple[Metric, ...] = ()
     floors: tuple[tuple[Metric, float], ...] = ()
     seed_correlation: float | None = None
+    raced: str = ""
 
 
 def make_legend(layout: Layout, spec: TableSpec, costs: Sequence[Quantity], evidence: Evidence) -> tuple[str, ...]:
@@ -137,6 +139,8 @@ def _costs(spec: TableSpec, costs: Sequence[Quantity]) -> str:
 def _how(layout: Layout, spec: TableSpec, evidence: Evidence) -> str:
     if spec.checkpoint == "last":
         return "Nothing is bold: predictions are kept for the chosen checkpoint only, so nothing was tested."
+    if not evidence.n_tests and evidence.raced:
+        return evidence.raced
     if not evidence.n_tests:
         return "Nothing is bold: no two cells of a comparison have two seeds and predictions in common."
     same = f" of the same {', '.join(layout.shared)}" if layout.shared else ""
@@ -148,7 +152,7 @@ def _how(layout: Layout, spec: TableSpec, evidence: Evidence) -> str:
     return (
         f"Bold: the cells that with 95 % confidence contain the best{same}, which are the {_best(evidence)} mean (★) "
         f"and what a paired one-sided test over seeds and {spec.split} examples does not find worse, at 5 % after "
-        f"Holm's correction over {over}."
+        f"Holm's correction over {over}. {evidence.raced}".rstrip()
     )
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from harness.cells.answered import answer_cells
 from harness.cells.cells import Cell, Key, Layout, label_of, lookup
+from harness.cells.race import judged_cells
 from harness.cells.scores import Scored
 from harness.cells.sharing import Sharing
 from harness.core.errors import SpecError, unknown
@@ -109,7 +110,7 @@ def find_worse(tests: Mapping[K, Paired]) -> set[K]:
 def _pair(question: Question, reference: Cell | None, read: Read) -> dict[Place, Paired]:
     cells = question.testable
     place = next((place for place, one in enumerate(cells) if one.cell is reference), None)
-    if place is None:
+    if place is None or judged_cells(cells):  # how many seeds raced cells share depends on their scores
         return {}
     answered = answer_cells(cells, read, question.measure.split)
     paired = pair_with(place, cells, [found.resampled if found else None for found in answered])

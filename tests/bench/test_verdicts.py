@@ -8,7 +8,7 @@ from tests.bench.verdicts import NOISE, Setting, bold_error, difference_error, i
 N_TABLES = 500
 
 
-def _limit(share: float, n: int) -> float:
+def limit(share: float, n: int) -> float:
     """The share plus three standard errors of a simulation with n repetitions."""
     return share + 3 * (share * (1 - share) / n) ** 0.5
 
@@ -16,17 +16,17 @@ def _limit(share: float, n: int) -> float:
 @pytest.mark.parametrize("noise", NOISE)
 @pytest.mark.parametrize("n_seeds", [2, 3, 5])
 def test_one_of_the_best_is_not_bold_in_at_most_5_percent_of_tables(noise: str, n_seeds: int) -> None:
-    assert bold_error(Setting(noise, 1, 7, n_seeds), N_TABLES) <= _limit(0.05, N_TABLES)
+    assert bold_error(Setting(noise, 1, 7, n_seeds), N_TABLES) <= limit(0.05, N_TABLES)
 
 
 def test_nor_is_it_over_all_tasks() -> None:
-    assert bold_error(Setting("equal", 8, 5, 3), 300) <= _limit(0.05, 300)
+    assert bold_error(Setting("equal", 8, 5, 3), 300) <= limit(0.05, 300)
 
 
 @pytest.mark.parametrize("noise", NOISE)
 @pytest.mark.parametrize("n_seeds", [2, 3, 5])
 def test_equal_methods_differ_in_at_most_5_percent_of_tables(noise: str, n_seeds: int) -> None:
-    assert difference_error(Setting(noise, 1, 7, n_seeds), N_TABLES) <= _limit(0.05, N_TABLES)
+    assert difference_error(Setting(noise, 1, 7, n_seeds), N_TABLES) <= limit(0.05, N_TABLES)
 
 
 @pytest.mark.parametrize(("n_seeds", "least"), [(3, (0.12, 0.58, 0.95)), (5, (0.20, 0.80, 0.99))])
