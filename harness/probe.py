@@ -85,17 +85,27 @@ Values = Mapping[str, "float | Measured"]
 
 
 @dataclass(frozen=True)
+class Served:
+    """A model put to use, and how it answers."""
+
+    model: "nn.Module"
+    formulation: "BoundFormulation"
+
+
+@dataclass(frozen=True)
 class Subject:
     """An adapted model under examination.
 
     ``head_names`` are the dotted names of the modules made for the task, ``formulation`` is how the model answers it,
-    ``auto_class`` what the base was loaded as.
-    ``splits`` are the examples of train, validation and test. ``answer`` gives the model's answers to any examples of
-    the task, as at test, and ``score`` what answers are worth in the task's primary metric. ``answers`` has those to
-    every split and task that was judged, once they are known. ``adapter`` is the folder of what is trained, None where
-    nothing is. ``unadapted`` loads the base anew as the method found it, or as another of transformers' auto classes.
-    ``ask`` gives the answers of a model of this run, adapted or not, to so many test examples of another task that the
-    model was not trained on, without a head.
+    ``auto_class`` what the base was loaded as. ``splits`` are the examples of train, validation and test. ``answer``
+    gives the model's answers to any examples of the task, as at test, and ``score`` what answers are worth in the
+    task's primary metric. ``answers`` has those to every split and task that was judged, once they are known.
+    ``adapter`` is the folder of what is trained, None where nothing is.
+
+    ``unadapted`` loads the base anew as the method found it, or as another of transformers' auto classes. ``served``
+    makes the adapted model anew as it would be put to use, from its files and without caches of this run, or with
+    ``merged=True`` the plain checkpoint that it is merged into. ``ask`` gives the answers of a model of this run,
+    adapted or not, to so many test examples of another task, without training and without a head.
     """
 
     model: "nn.Module"
@@ -110,6 +120,7 @@ class Subject:
     answer: "Callable[[Sequence[Example]], Answers]"
     score: "Callable[[Answers], float]"
     unadapted: "Callable[..., nn.Module]"
+    served: "Callable[..., Served]"
     ask: "Callable[[nn.Module, str, int], Answers]"
     adapter: "Path | None"
     answers: "Mapping[str, Answers]" = field(default_factory=dict)

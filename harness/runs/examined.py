@@ -9,18 +9,19 @@ from torch import nn
 
 from harness import data
 from harness.bases.load import Wanted, load
-from harness.core.errors import Unsupported
+from harness.core.errors import SpecError, Unsupported
 from harness.core.spec import TaskSpec
 from harness.data.tasks import find_task
 from harness.formulation import make_formulation
 from harness.libraries import evaluate
 from harness.method import Scoring
-from harness.probe import Subject
-from harness.runs.adapted import Adapted, load_base
+from harness.probe import Served, Subject
+from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.predict import Judged, predict
 from harness.runs.resolve import Resolved
 from harness.storage.predictions import Answers
 from harness.task import Example, Splits
+from harness.training.batches import planned_steps
 
 
 def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | None) -> Subject:
@@ -35,6 +36,9 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
         if not auto_class:
             return load_base(run).model
         return load(run.spec.base, Wanted(auto_class), run.method.unquantized_blocks).model
+
+    def served(*, merged: bool = False) -> Served:
+        return _served(run, adapter, splits.train, merged)
 
     def ask(asked: nn.Module, name: str, limit: int) -> Answers:
         n_virtual_tokens = run.method.virtual_tokens() if asked is model else 0
@@ -53,9 +57,31 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
         answer=answer,
         score=lambda answers: evaluate.judged(task.metrics[0], answers),
         unadapted=unadapted,
+        served=served,
         ask=ask,
         adapter=adapter,
     )
+
+
+def _served(run: Resolved, adapter: Path | None, train: Sequence[Example], merged: bool) -> Served:
+    """The adapted model from its files.
+
+    Raises:
+        Unsupported: the method can't be merged.
+    """
+    training = run.spec.training.model_copy(update={"cache_trunk": False})
+    run = replace(run, spec=run.spec.model_copy(update={"training": training}))
+    adapted = adapt(run, load_base(run), max(2, planned_steps(run.spec, len(train))))
+    if run.method.trains and adapter:
+        run.method.load(adapted.model, adapter)
+    model = adapted.model
+    if merged and run.method.trains:
+        try:
+            model = run.method.merge(model)
+        except SpecError as error:
+            raise Unsupported(str(error)) from None
+    adapted.formulation.prepare(model, train)
+    return Served(model.eval(), adapted.formulation)
 
 
 @torch.no_grad()

@@ -16,14 +16,14 @@ from harness.runs.resolve import resolve
 GENERAL = f"{Path(__file__).parent / 'general.csv'}?text=text&target=kind"
 
 
-def examined(spec: RunSpec, change: Callable[[Any], None] = lambda model: None) -> Subject:
+def examined(spec: RunSpec, change: Callable[[Any], None] = lambda model: None, adapter: Path | None = None) -> Subject:
     """A model that a method was applied to, and that something was done to instead of training."""
     run = resolve(spec)
     splits, _ = data.load(run.task, run.spec.task, run.spec.seed)
     adapted = adapt(run, load_base(run), 10)
     change(adapted.model)
     adapted.formulation.prepare(adapted.model, splits.train)
-    return subject_of(run, adapted, splits, None)
+    return subject_of(run, adapted, splits, adapter)
 
 
 def measured(subject: Subject, probe: str, **settings: Any) -> dict[str, Any]:

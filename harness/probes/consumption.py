@@ -1,0 +1,65 @@
+"""Energy and carbon of a run."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from pydantic import Field, PrivateAttr
+
+from harness.probe import Phase, Probe, Quantity
+
+JOULES_PER_KWH = 3.6e6
+
+
+class Consumption(Probe):
+    """Joules by phase, measured by the processor's counters (RAPL), or estimated where it gives none.
+
+    A measurement is that of the whole package, whoever used it. An estimate is processor time at a stated power; it has
+    names of its own, so that no table mixes the two. GPUs are not counted. Carbon is energy times the stated factor.
+    """
+
+    source: ClassVar[str] = (
+        "Henderson et al. 2020, section 4, https://arxiv.org/abs/2002.05651; Linux power capping framework, "
+        "https://docs.kernel.org/power/powercap/powercap.html"
+    )
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity("train_joules", "measured energy of training without its validations", "J"),
+        Quantity("run_joules", "measured energy of the whole run", "J"),
+        Quantity("train_joules_estimated", "processor time of training at a stated power", "J"),
+        Quantity("run_joules_estimated", "processor time of the whole run at a stated power", "J"),
+        Quantity("carbon_grams_estimated", "energy of the run times the stated carbon of a kilowatt hour", "g"),
+    )
+
+    watts: float = Field(10.0, gt=0, description="Power of one busy core, for estimates.")
+    grams_per_kwh: float = Field(475.0, ge=0, description="Carbon dioxide of a kilowatt hour; 475: the world in 2018.")
+
+    _spent: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))
+    _phases: list[Phase] = PrivateAttr(default_factory=list)
+    _last: float = PrivateAttr(default=0.0)
+
+    @contextmanager
+    def during(self, phase: Phase) -> Iterator[None]:
+        """Count what was spent since the last change of phase for the innermost one."""
+        self._count()
+        self._phases.append(phase)
+        yield
+        self._count()
+        self._phases.pop()
+
+    def _count(self) -> None:
+        from harness.measure.energy import joules
+
+        now = joules(self.watts)
+        if self._phases:
+            self._spent[self._phases[-1]] += now - self._last
+        self._last = now
+
+    def spent(self) -> dict[str, float]:
+        """Of a failed run too."""
+        from harness.measure.energy import has_counters
+
+        total = sum(self._spent.values())
+        mark = "" if has_counters() else "_estimated"
+        found = {f"run_joules{mark}": total, "carbon_grams_estimated": total / JOULES_PER_KWH * self.grams_per_kwh}
+        return found | ({f"train_joules{mark}": self._spent["train"]} if "train" in self._spent else {})
