@@ -122,10 +122,10 @@ def test_contracts_import_nothing_heavy(path: Path) -> None:
 
 
 def test_methods_do_not_know_each_other() -> None:
-    """What several share is a private module, which may build on another one."""
+    """What several share is a private module."""
     for path in sources("methods"):
         known = [name for name in module_level_imports(path) if name.startswith("harness.methods")]
-        assert not known or (path.name.startswith("_") and all(name.split(".")[2].startswith("_") for name in known))
+        assert all(name.split(".")[2].startswith("_") for name in known)
 
 
 @pytest.mark.parametrize("path", sources("harness"), ids=shown)

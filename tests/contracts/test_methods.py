@@ -25,7 +25,12 @@ def test_which_cells_are_skipped() -> None:
         for kind in KINDS
         for quantization in QUANTIZATIONS
     }
-    full = {("full", kind, quantization) for kind in KINDS for quantization in ("8bit", "4bit")}
+    full = {
+        (name, kind, quantization)
+        for name in ("apollo", "full", "galore")
+        for kind in KINDS
+        for quantization in ("8bit", "4bit")
+    }
     mask = {("zero_shot", "encoder", quantization) for quantization in QUANTIZATIONS}
     no_bias_no_head = {
         (name, kind, quantization)
