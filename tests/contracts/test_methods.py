@@ -27,7 +27,7 @@ def test_which_cells_are_skipped() -> None:
     }
     full = {
         (name, kind, quantization)
-        for name in ("apollo", "full", "galore")
+        for name in ("apollo", "full", "galore", "pafi")
         for kind in KINDS
         for quantization in ("8bit", "4bit")
     }

@@ -27,6 +27,7 @@ SETTINGS = [
     {"name": "linear_probe"},
     {"name": "loreft", "rank": 3},
     {"name": "skip_adapters"},
+    {"name": "pafi", "density": 0.01},
     {"name": "prefix", "n_virtual_tokens": 4},
 ]
 
