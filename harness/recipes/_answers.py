@@ -66,6 +66,11 @@ def divergence(one: "Tensor", other: "Tensor") -> "Tensor":
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
+def mixture(one: "Tensor", other: "Tensor") -> "Tensor":
+    """Logits of the mean of two distributions, shape (N, L)."""
+    return one.log_softmax(-1).logaddexp(other.log_softmax(-1))
+
+
 def symmetric(one: "Tensor", other: "Tensor") -> "Tensor":
     """The sum of both divergences, shape (N,)."""
     return divergence(one, other) + divergence(other, one)

@@ -6,7 +6,7 @@ their moves are lists with one tensor for each time, shape (B, T, D).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from harness.recipe import Training
 from harness.recipes._answers import answer_logits
@@ -14,6 +14,7 @@ from harness.recipes._answers import answer_logits
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+P = ParamSpec("P")
 R = TypeVar("R")
 Moves = list["Tensor"]
 
@@ -21,6 +22,15 @@ Moves = list["Tensor"]
 def deviation(training: Training) -> "Tensor":
     """Standard deviation of the embeddings: the unit in which moves are given, as it differs from base to base."""
     return _lookup(training).weight.detach().float().std()  # type: ignore[operator]
+
+
+def rewritten(training: Training, change: "Callable[[Tensor], Tensor]", call: Callable[[], R]) -> R:
+    """What ``call`` returns while embedded tokens, shape (B, T, D), are changed."""
+    handle = _lookup(training).register_forward_hook(lambda _module, _inputs, output: change(output))
+    try:
+        return call()
+    finally:
+        handle.remove()
 
 
 def watched(training: Training, call: Callable[[], R]) -> tuple[R, Moves]:
@@ -32,13 +42,13 @@ def watched(training: Training, call: Callable[[], R]) -> tuple[R, Moves]:
         embedded.append(output)
         return output
 
-    return _hooked(training, watch, call), embedded
+    return rewritten(training, watch, call), embedded
 
 
 def moved(training: Training, moves: Moves, call: Callable[[], R]) -> R:
     """What ``call`` returns, a pass with each of its embedded tokens moved."""
     steps = iter(moves)
-    return _hooked(training, lambda output: (output + next(steps)).to(output.dtype), call)
+    return rewritten(training, lambda output: (output + next(steps)).to(output.dtype), call)
 
 
 def answers_at(training: Training, moves: Moves, batch: Any, call: "Callable[[], Tensor]") -> "list[Tensor]":
@@ -72,16 +82,16 @@ def real(move: "Tensor", batch: Any) -> "Tensor":
     return move * mask.unsqueeze(-1) if move.shape[:2] == mask.shape else move
 
 
-def same_dropout(call: Callable[[], R]) -> Callable[[], R]:
-    """The same call, which drops the same units every time: what passes differ in is then the move alone."""
+def same_dropout(call: Callable[P, R]) -> Callable[P, R]:
+    """The same function, which drops the same units at every call: what passes differ in is then the move alone."""
     import torch
 
     seed = int(torch.randint(2**63 - 1, ()))
 
-    def seeded() -> R:
+    def seeded(*args: P.args, **kwargs: P.kwargs) -> R:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return call()
+            return call(*args, **kwargs)
 
     return seeded
 
@@ -116,7 +126,7 @@ class Ascent:
             moves.append(draw(embedded.detach()).requires_grad_())
             return (embedded + moves[-1]).to(embedded.dtype)
 
-        losses = _hooked(training, begin, call)
+        losses = rewritten(training, begin, call)
         yield losses
         for _ in range(self.n_steps):
             ahead = unit(gradients(losses.sum(), moves))
@@ -133,12 +143,3 @@ def _lengths(moves: "Tensor") -> "Tensor":
 
 def _lookup(training: Training) -> "nn.Module":
     return training.model.get_input_embeddings()  # type: ignore[operator]
-
-
-def _hooked(training: Training, change: "Callable[[Tensor], Tensor]", call: Callable[[], R]) -> R:
-    """What ``call`` returns while the embedded tokens are changed."""
-    handle = _lookup(training).register_forward_hook(lambda _module, _inputs, output: change(output))
-    try:
-        return call()
-    finally:
-        handle.remove()

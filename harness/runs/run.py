@@ -19,6 +19,7 @@ from harness.core.errors import HarnessError, NoResult, Unsupported
 from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
+from harness.data.leakage import loose_key
 from harness.formulation import BoundFormulation, Row
 from harness.measure.environment import environment
 from harness.runs import identity
@@ -248,12 +249,19 @@ class _Attempt:
 
         self.progress.phase("train", n_steps)
         with self.probing.during("train"):
-            trainee = Trainee(model, self.run.method, formulation, self.run.recipes, adapted.added)
+            recipes, judged = self.run.recipes, self._judged_texts()
+            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged)
             self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated)
+        self.info = self.info.model_copy(update={"augmented": self.fitted.augmented})
         self.trainable_final = self.run.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:
             self.metrics_last = self._metrics(self._judge_all(model, formulation, held_out))
             restore(model, self.fitted.best)
+
+    def _judged_texts(self) -> frozenset[str]:
+        """What a recipe must not make up for training."""
+        judged = (*self.splits.validation, *self.splits.test) if self.run.recipes else ()
+        return frozenset(map(loose_key, judged))
 
     def _evaluate(
         self, model: nn.Module, formulation: BoundFormulation, held_out: dict[str, list[Row]]

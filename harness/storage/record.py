@@ -92,6 +92,10 @@ class DataInfo(Part):
     truncated: int = Field(0, description="Examples cut to base.max_length, all splits.")
     dropped_duplicates: int = Field(0, description="Examples dropped because a split to be judged on has their text.")
     left_out: dict[str, int] = Field(default_factory=dict, description="What of the source is no example → how many.")
+    augmented: dict[str, int] = Field(
+        default_factory=dict,
+        description="Training texts that recipes made, in all epochs, and those put back as they are judged on.",
+    )
     out_of_domain: Annotated[dict[str, dict[str, Any]], AfterValidator(_is_counted)] = Field(
         default_factory=dict, description="Task → source, fingerprint, size, and overlap of its test with train."
     )
@@ -101,6 +105,8 @@ class DataInfo(Part):
         notes = [f"{number:,} {what} left out" for what, number in self.left_out.items()]
         if self.dropped_duplicates:
             notes.append(f"{self.dropped_duplicates:,} examples dropped whose text is in a split to be judged on")
+        if put_back := self.augmented.get("put_back"):
+            notes.append(f"{put_back:,} augmented texts not learned: they are in a split to be judged on")
         if self.protocol == "carved":
             notes.append(f"test is carved from train ({self.sizes.get('test', 0):,} examples)")
         return notes

@@ -17,6 +17,7 @@ from harness.formulation import Batch, Row
 from harness.metric import make_metric
 from harness.storage.checkpoint import trainable
 from harness.training.batches import passes, step_rows
+from harness.training.epochs import Epochs
 from harness.training.hooks import Hooks, Trainee
 from harness.training.step import Step
 
@@ -40,6 +41,7 @@ class Fitted:
     train_seconds: float = 0.0
     train_tokens: int = 0
     padded_tokens: int = 0
+    augmented: dict[str, int] = field(default_factory=dict)
 
     def count(self, batches: Sequence[Batch], step: int, seconds: float) -> None:
         """Add a step of some passes; its tokens once, however often they went through the model."""
@@ -76,7 +78,8 @@ def fit(
     hooks = Hooks(trainee.method, trainee.recipes, training)
     hooks.begin()
     optimizer, schedule = _optimizer(hooks, spec)
-    order = step_rows(rows, formulation.spec, partial(_rows_of, trainee, hooks, rows))
+    epochs = Epochs(trainee, hooks, rows)
+    order = step_rows(rows, formulation.spec, epochs)
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
     gradients, trained, device = Step(trainee, hooks), training.trained, next(model.parameters()).device
@@ -110,18 +113,13 @@ def fit(
                 best, waited, fitted.best_step, fitted.best = score, 0, step, snapshot(model)
         if spec.patience and waited >= spec.patience:
             break
+    if epochs.n_made:
+        fitted.augmented = {"made": epochs.n_made, "put_back": epochs.n_put_back}
     if trainee.recipes:
         with hooks.weights():
             last = snapshot(model)
         restore(model, last)
     return fitted
-
-
-def _rows_of(trainee: Trainee, hooks: Hooks, rows: Sequence[Row], epoch: int) -> Sequence[Row]:
-    """The rows of an epoch; encoded anew only where a recipe changes the examples."""
-    train = [row.example for row in rows]
-    examples = hooks.examples(train, epoch)
-    return rows if examples is train else trainee.formulation.encode_training(examples)
 
 
 def _optimizer(hooks: Hooks, spec: TrainingSpec) -> tuple[Optimizer, LRScheduler]:

@@ -32,6 +32,8 @@ class Trainee:
     recipes: tuple[Recipe, ...] = ()
     added: frozenset[str] = frozenset()
     """Names of the trained parameters that the base did not have."""
+    judged: frozenset[str] = frozenset()
+    """What ``loose_key`` makes of the texts that the run is judged on."""
 
     def training(self, n_steps: int) -> Training:
         """A run of so many steps, as its recipes see it."""

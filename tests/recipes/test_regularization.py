@@ -176,7 +176,10 @@ OFF = {
     "weight_decay": {"decay": 0.0},
     "smart": {"weight": 0.0},
     "vat": {"weight": 0.0},
+    "token_cutoff": {"alpha": 0.0, "beta": 0.0},
     "word_dropout": {"rate": 0.0},
+    "noise": {"rate": 0.0},
+    "length": {"rate": 0.0},
 }
 """Settings at which a recipe does nothing."""
 
