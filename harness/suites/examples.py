@@ -3,15 +3,19 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
+from math import ceil
 
 from harness.core.errors import SourceError
 from harness.core.spec import TaskSpec
 from harness.data.tasks import find_task
 from harness.statistics.intervals import LEVEL
 from harness.statistics.looks import look_levels
-from harness.suites.fairness import Finding
-from harness.suites.power import MOST_SEEDS, examples_needed, seeds_needed
+from harness.suites.finding import Finding
+from harness.suites.power import MOST_SEEDS, examples_needed, luck_of_best, seeds_needed
 from harness.suites.suite import Suite, SuiteRun
+
+LUCK_RATIO = 0.5
+"""Share of the smallest difference worth claiming that the luck of a search's best trial may be."""
 
 LEAK_RATIO = 0.01
 """Share of a task's test texts that may appear elsewhere: short texts such as "thank you" recur by chance."""
@@ -19,11 +23,12 @@ LEAK_RATIO = 0.01
 
 @dataclass(frozen=True)
 class Texts:
-    """The normalized texts of each split of a task, and how many test examples it has."""
+    """The normalized texts of each split of a task, and how many examples it has to choose and to test on."""
 
     train: frozenset[str]
     validation: frozenset[str]
     test: frozenset[str]
+    n_validation: int
     n_test: int
 
 
@@ -50,7 +55,7 @@ def read_texts(cells: Iterable[SuiteRun]) -> tuple[dict[str, Texts], list[str]]:
         train, validation, test = (
             frozenset(map(loose_key, split)) for split in (splits.train, splits.validation, splits.test)
         )
-        texts[spec.name] = Texts(train, validation, test, n_test=len(splits.test))
+        texts[spec.name] = Texts(train, validation, test, len(splits.validation), len(splits.test))
     return texts, [f"{name}: examples not checked: {reason}" for name, reason in missing.items()]
 
 
@@ -60,6 +65,10 @@ def check_examples(suite: Suite, texts: dict[str, Texts]) -> Iterator[Finding]:
         yield from _test_for_selection(name, texts.get(name))
         if name in texts and len(suite.methods) > 1:
             yield from _few_examples(name, texts[name].n_test, suite.smallest_claim(name))
+        if name in texts and suite.search and suite.search.trials:
+            yield from _few_validation_examples(
+                name, texts[name].n_validation, suite.search.trials, suite.smallest_claim(name)
+            )
     if len(suite.methods) > 1:
         yield from _few_seeds(suite, {name: found.n_test for name, found in texts.items()})
     yield from _leakage(suite.tasks, texts)
@@ -115,6 +124,19 @@ def _few_examples(name: str, n_test: int, difference: float) -> Iterator[Finding
             "McNemar's test at the 5 % level finds it with less than 80 % power, "
             "if equal methods disagree on a tenth of the examples",
             f"use {examples_needed(difference)} test examples, or raise worth_claiming for {name}",
+        )
+
+
+def _few_validation_examples(name: str, n_examples: int, n_trials: int, claim: float) -> Iterator[Finding]:
+    luck = luck_of_best(n_trials, n_examples)
+    if luck > LUCK_RATIO * claim:
+        needed = ceil(n_examples * (luck / (LUCK_RATIO * claim)) ** 2)
+        yield Finding(
+            "few_validation_examples",
+            f"{n_examples} validation examples of {name} choose the best of {n_trials} trials by luck of {luck:.2g}",
+            f"of equally good settings the best looks so much better, which is more than {LUCK_RATIO:g} of the "
+            f"difference worth claiming ({claim:g}): what wins need not be better than the default",
+            f"use {needed} validation examples, fewer trials, or raise worth_claiming for {name}",
         )
 
 

@@ -1,34 +1,16 @@
-"""What a suite or its records give one method and not another. Imports no torch."""
+"""What a suite gives one method and not another. Imports no torch."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import Any, Literal
 
-from harness.core.errors import SourceError
-from harness.core.spec import RunSpec, TaskSpec
+from harness.core.spec import RunSpec
 from harness.method import METHODS, make_method
 from harness.recipe import passes_of
-from harness.runs.identity import fingerprint
 from harness.storage.record import Record
+from harness.suites.equal import check_equal
+from harness.suites.finding import Finding, differing
 from harness.suites.suite import SuiteRun
-
-Fault = Literal[
-    "unequal_training",
-    "unequal_passes",
-    "unequal_data",
-    "unequal_tuning",
-    "one_learning_rate",
-    "unequal_rank",
-    "unequal_params",
-    "test_for_selection",
-    "few_seeds",
-    "few_examples",
-    "mixed_fingerprints",
-    "leakage",
-]
 
 RATE_RATIO = 10
 """Published learning rates that differ by this factor can't share one value."""
@@ -39,55 +21,17 @@ EFFICIENT_PERCENT = 5
 """A method that trains less than this share of the base is parameter-efficient, and has a budget to compare."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that a reviewer would not accept, why, and what to change."""
-
-    fault: Fault
-    what: str
-    reason: str
-    remedy: str
-
-
-def check_methods(cells: list[SuiteRun]) -> Iterator[Finding]:
-    """Findings about what the methods are given: training, data, tuning, learning rate, rank."""
+def check_methods(cells: list[SuiteRun], is_searched: bool = False) -> Iterator[Finding]:
+    """Findings about what the methods are given: training, data, prompts, tuning, learning rate, rank."""
     specs = {cell.label: cell.spec for cell in cells}
+    asked = {cell.label: cell.asked for cell in cells}
     trained = {label: spec for label, spec in specs.items() if METHODS.find(spec.method.name).trains}
-    yield from _unequal_training(trained)
+    yield from check_equal(cells, specs, trained)
     yield from _unequal_passes(trained)
-    yield from _unequal_data(specs)
     yield from _unequal_tuning(trained)
+    yield from _own_rates({label: asked[label] for label in trained}, is_searched)
     yield from _one_learning_rate(trained)
     yield from _unequal_rank(trained)
-
-
-def _differences(values: Mapping[str, Any]) -> str | None:
-    """Who has which value, if not all have the same."""
-    if len({str(value) for value in values.values()}) < 2:
-        return None
-    return "; ".join(f"{label} {value}" for label, value in values.items())
-
-
-TRAINING: dict[str, Callable[[RunSpec], Any]] = {
-    "training.epochs": lambda spec: None if spec.training.max_steps else spec.training.epochs,
-    "training.max_steps": lambda spec: spec.training.max_steps,
-    "the batch (batch_size × accumulation_steps)": lambda spec: (
-        spec.training.batch_size * spec.training.accumulation_steps
-    ),
-    "training.eval_every": lambda spec: spec.training.eval_every,
-    "training.patience": lambda spec: spec.training.patience,
-}
-
-
-def _unequal_training(specs: dict[str, RunSpec]) -> Iterator[Finding]:
-    for field, value in TRAINING.items():
-        if differences := _differences({label: value(spec) for label, spec in specs.items()}):
-            yield Finding(
-                "unequal_training",
-                f"{field} differs between methods: {differences}",
-                "a method that trains longer, or is selected among more checkpoints, is better for that reason alone",
-                "set it once in [training]; a method that needs longer should lengthen all of them",
-            )
 
 
 def _unequal_passes(specs: dict[str, RunSpec]) -> Iterator[Finding]:
@@ -105,34 +49,29 @@ def _unequal_passes(specs: dict[str, RunSpec]) -> Iterator[Finding]:
         )
 
 
-def _unequal_data(specs: dict[str, RunSpec]) -> Iterator[Finding]:
-    for field in ("path", "train_limit", "validation_limit", "test_limit"):
-        if differences := _differences({label: getattr(spec.task, field) for label, spec in specs.items()}):
-            yield Finding(
-                "unequal_data",
-                f"task.{field} differs between methods: {differences}",
-                "more training or validation examples are an advantage, and other test examples can't be paired",
-                "set it once in [task]",
-            )
-    if differences := _differences({label: spec.base.max_length for label, spec in specs.items()}):
-        yield Finding(
-            "unequal_data",
-            f"base.max_length differs between methods: {differences}",
-            "the method with the longer inputs reads text that the others never see",
-            "set it once in [base]",
-        )
-
-
 def _unequal_tuning(specs: dict[str, RunSpec]) -> Iterator[Finding]:
     settings: defaultdict[str, int] = defaultdict(int)
     for spec in specs.values():
         settings[spec.method.name] += 1
-    if differences := _differences(settings):
+    if differences := differing(settings):
         yield Finding(
             "unequal_tuning",
             f"the number of settings tried differs between methods: {differences}",
             "the best of several settings is compared with the only one of another method",
             "try equally many settings of each method, or split the suite and compare one setting of each",
+        )
+
+
+def _own_rates(asked: dict[str, RunSpec], is_searched: bool) -> Iterator[Finding]:
+    """A rate that the file sets for some methods, while the others have the published one or a searched one."""
+    own = [label for label, spec in asked.items() if spec.training.learning_rate is not None]
+    if own and len(own) < len(asked):
+        others = "the others' are searched" if is_searched else "the others have their published one"
+        yield Finding(
+            "unequal_tuning",
+            f"a learning rate is set for {', '.join(own)}, and {others}",
+            "no budget is spent where a rate is held fixed" if is_searched else "a rate that somebody chose was tuned",
+            "leave it out" if is_searched else "leave it out, or tune all methods with the same budget ([search])",
         )
 
 
@@ -158,7 +97,7 @@ def _unequal_rank(specs: dict[str, RunSpec]) -> Iterator[Finding]:
     for spec in specs.values():
         if rank := make_method(spec.method).final_rank:
             ranks[spec.method.name].add(rank)
-    if differences := _differences({name: sorted(values) for name, values in ranks.items()}):
+    if differences := differing({name: sorted(values) for name, values in ranks.items()}):
         yield Finding(
             "unequal_rank",
             f"ranks differ between low-rank methods: {differences}",
@@ -198,23 +137,3 @@ def _expected_params(spec: RunSpec) -> int | None:
     from harness.bases.info import base_info
 
     return make_method(spec.method).expected_params(base_info(spec.base.name, spec.base.quantization))
-
-
-def check_fingerprints(cells: Iterable[SuiteRun], records: Iterable[Record]) -> Iterator[Finding]:
-    """Findings about records of this suite's tasks and seeds whose examples were not the same."""
-    wanted = {(cell.spec.task, cell.spec.seed) for cell in cells}
-    fingerprints: defaultdict[tuple[TaskSpec, int], set[str]] = defaultdict(set)
-    for record in records:
-        key = (record.spec.task, record.spec.seed)
-        if key in wanted and record.data.fingerprint:
-            fingerprints[key].add(record.data.fingerprint)
-    for (task, seed), found in fingerprints.items():
-        with suppress(SourceError):
-            found.add(fingerprint(task, seed))
-        if len(found) > 1:
-            yield Finding(
-                "mixed_fingerprints",
-                f"examples of {task.name}, seed {seed}, differ between records or from now: {', '.join(sorted(found))}",
-                "runs on different examples can't be paired: the data or its source changed in between",
-                "use one source of the data, and move the older runs to another results folder",
-            )

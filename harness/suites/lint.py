@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from harness.storage.record import Record
 from harness.suites.examples import check_examples, read_texts
-from harness.suites.fairness import Finding, check_fingerprints, check_methods, check_params
+from harness.suites.fairness import check_methods, check_params
+from harness.suites.finding import Finding
+from harness.suites.history import check_records
 from harness.suites.suite import Suite, expand
 
 
@@ -26,9 +28,9 @@ def lint(suite: Suite, records: list[Record]) -> Findings:
     cells = expand(suite)
     texts, unchecked = read_texts(cells)
     findings = [
-        *check_methods(cells),
+        *check_methods(cells, is_searched=suite.search is not None),
         *check_params(cells, records),
         *check_examples(suite, texts),
-        *check_fingerprints(cells, records),
+        *check_records(suite, cells, records),
     ]
     return Findings(findings, unchecked)

@@ -1,10 +1,11 @@
-"""How many seeds and test examples a comparison needs to show a difference."""
+"""How many seeds and examples a comparison needs to show a difference, and a search to choose by more than luck."""
 
 from bisect import bisect_left
 from functools import cache
 from math import ceil, sqrt
 
 import numpy as np
+from scipy import special
 
 from harness.statistics.difference import Uncertainty, larger_variance, pool_seed_variance
 from harness.statistics.intervals import LEVEL, Floats, holm
@@ -41,6 +42,15 @@ def examples_needed(difference: float) -> int:
     discordant = DISAGREEMENT + difference
     deviation = sqrt(discordant - difference**2)
     return ceil(normal_sample_size_one_tail(difference, POWER, LEVEL / 2, sqrt(discordant), deviation))
+
+
+def luck_of_best(n_trials: int, n_examples: int) -> float:
+    """By how much the best of equally good trials looks better than it is, on the examples that chose it.
+
+    The expected largest of so many normal values (Blom's approximation), of the standard deviation that a metric has
+    if two equal trials disagree on DISAGREEMENT of the examples.
+    """
+    return float(special.ndtri((n_trials - 0.375) / (n_trials + 0.25))) * sqrt(DISAGREEMENT / (2 * n_examples))
 
 
 @cache

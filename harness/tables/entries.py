@@ -14,10 +14,11 @@ from harness.cells.choices import Family
 from harness.cells.race import Standing, race_sentence, raced_cell
 from harness.cells.scores import Scored
 from harness.cells.ties import Verdict, find_ties
+from harness.core.seeds import format_seeds
 from harness.probe import Quantity
 from harness.statistics.intervals import Floats, Interval, seed_correlation
 from harness.storage.predictions import Read
-from harness.tables.footer import Evidence, format_seeds
+from harness.tables.footer import Evidence
 from harness.tables.question import Question
 from harness.tables.relative import Relative, find_relative
 from harness.tables.spec import Spread, TableSpec

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from harness.cells.cells import AXES, Layout, device, lookup
 from harness.cells.choices import Family
 from harness.cells.tuning import tuning_sentence
+from harness.core.seeds import format_seeds
 from harness.metric import Metric
 from harness.probe import Quantity
 from harness.storage.record import Record
@@ -64,17 +65,6 @@ def make_provenance(records: Sequence[Record], layout: Layout, evidence: Evidenc
         _where(records),
     ]
     return tuple(line for line in lines if line)
-
-
-def format_seeds(seeds: Iterable[int]) -> str:
-    """Sorted numbers, with runs of three or more as a range: 0-4, 7."""
-    groups: list[list[int]] = []
-    for seed in sorted(set(seeds)):
-        if groups and seed == groups[-1][-1] + 1:
-            groups[-1].append(seed)
-        else:
-            groups.append([seed])
-    return ", ".join(f"{g[0]}-{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
 
 
 SPREADS: dict[Spread, str] = {

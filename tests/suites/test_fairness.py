@@ -1,5 +1,6 @@
 """Every fault is found in a suite made wrong on purpose, and none in a fair one or in those that ship."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,17 @@ import pytest
 
 from harness import benchmarks
 from harness.core.spec import merge
+from harness.measure.hardware import detect_precision
 from harness.storage.record import DataInfo, Params, Record
 from harness.suites.examples import Texts, check_examples
-from harness.suites.fairness import check_fingerprints, check_methods, check_params
+from harness.suites.fairness import check_methods, check_params
+from harness.suites.history import check_fingerprints, check_records
 from harness.suites.lint import lint
 from harness.suites.suite import SuiteRun, expand, parse_suite, read_suite
 
 SHIPPED = sorted((Path(benchmarks.__path__[0]) / "suites").rglob("*.toml"))
+
+OTHER_PRECISION = "fp32" if detect_precision() == "bf16" else "bf16"
 
 FAIR: dict[str, Any] = {
     "tasks": ["rotten_tomatoes"],
@@ -33,27 +38,36 @@ def test_a_fair_suite_has_no_finding() -> None:
     assert faults_of_methods() == set()
 
 
-@pytest.mark.parametrize(
-    ("fault", "changes"),
-    [
-        ("unequal_training", {"methods": {"lora": {"training": {"epochs": 10}}}}),
-        ("unequal_training", {"methods": {"lora": {"training": {"max_steps": 50}}}}),
-        ("unequal_training", {"methods": {"lora": {"training": {"batch_size": 8}}}}),
-        ("unequal_training", {"methods": {"lora": {"training": {"eval_every": 1}}}}),
-        ("unequal_training", {"methods": {"lora": {"training": {"patience": 1}}}}),
-        ("unequal_data", {"methods": {"lora": {"task": {"train_limit": 100}}}}),
-        ("unequal_data", {"methods": {"lora": {"task": {"validation_limit": 100}}}}),
-        ("unequal_data", {"methods": {"zero_shot": {"task": {"test_limit": 100}}}}),
-        ("unequal_data", {"methods": {"lora": {"base": {"max_length": 64}}}}),
-        (
-            "unequal_tuning",
-            {"methods": {"lora_2": {"name": "lora", "rank": 4, "dropout": 0.1}}},
-        ),
-        ("one_learning_rate", {"training": {"learning_rate": 1e-4}}),
-        ("unequal_rank", {"methods": {"lora": {"rank": 64}}}),
-        ("unequal_passes", {"recipes": ["none", "fgm"]}),
-    ],
-)
+PLANTED: list[tuple[str, dict[str, Any]]] = [
+    ("unequal_training", {"methods": {"lora": {"training": {"epochs": 10}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"max_steps": 50}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"batch_size": 8}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"eval_every": 1}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"patience": 1}}}}),
+    ("unequal_data", {"methods": {"lora": {"task": {"train_limit": 100}}}}),
+    ("unequal_data", {"methods": {"lora": {"task": {"validation_limit": 100}}}}),
+    ("unequal_data", {"methods": {"zero_shot": {"task": {"test_limit": 100}}}}),
+    ("unequal_data", {"methods": {"lora": {"base": {"max_length": 64}}}}),
+    (
+        "unequal_tuning",
+        {"methods": {"lora_2": {"name": "lora", "rank": 4, "dropout": 0.1}}},
+    ),
+    ("one_learning_rate", {"training": {"learning_rate": 1e-4}}),
+    ("unequal_rank", {"methods": {"lora": {"rank": 64}}}),
+    ("unequal_passes", {"recipes": ["none", "fgm"]}),
+    ("unequal_tuning", {"methods": {"lora": {"training": {"learning_rate": 2e-3}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"weight_decay": 0.1}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"schedule": "cosine"}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"warmup_ratio": 0.2}}}}),
+    ("unequal_training", {"methods": {"lora": {"training": {"precision": OTHER_PRECISION}}}}),
+    ("unequal_prompts", {"bases": ["smollm2-135m"], "methods": {"lora": {"prompt": {"template": 1}}}}),
+    ("unequal_prompts", {"bases": ["smollm2-135m"], "methods": {"zero_shot": {"evaluation": {"n_beams": 4}}}}),
+    ("unequal_computation", {"methods": {"lora": {"training": {"cache_trunk": False}}}}),
+]
+"""A fault, and the change of the fair suite that has it."""
+
+
+@pytest.mark.parametrize(("fault", "changes"), PLANTED)
 def test_a_fault_in_the_methods_is_found_and_is_the_only_one(fault: str, changes: dict[str, Any]) -> None:
     assert faults_of_methods(**changes) == {fault}
 
@@ -68,6 +82,23 @@ def test_the_same_effective_batch_is_equal() -> None:
 
 def test_one_learning_rate_is_fine_for_methods_published_with_similar_ones() -> None:
     suite = parse_suite({**FAIR, "methods": {"lora": {}, "adalora": {}}, "training": {"learning_rate": 5e-4}})
+    assert not list(check_methods(expand(suite)))
+
+
+def test_a_head_reads_no_prompt_so_another_one_is_no_fault() -> None:
+    assert faults_of_methods(methods={"zero_shot": {"prompt": {"template": 1}}}) == set()
+
+
+def test_a_rate_held_fixed_for_one_method_inside_a_search_is_found() -> None:
+    suite = parse_suite(merge(FAIR, {"methods": {"lora": {"training": {"learning_rate": 5e-4}}}}))
+    [finding] = check_methods(expand(suite), is_searched=True)
+    assert finding.fault == "unequal_tuning"
+    assert "set for lora, and the others' are searched" in finding.what
+
+
+def test_the_same_rates_set_for_all_methods_are_fine() -> None:
+    rates = {label: {"training": {"learning_rate": rate}} for label, rate in (("full", 5e-5), ("lora", 4e-4))}
+    suite = parse_suite({**FAIR, "methods": rates})
     assert not list(check_methods(expand(suite)))
 
 
@@ -104,12 +135,72 @@ def test_records_of_the_same_task_and_seed_on_other_examples_are_found() -> None
     assert finding.fault == "mixed_fingerprints"
 
 
+RUN = parse_suite({**FAIR, "task": {"path": "/nonexistent"}})
+"""The fair suite, on examples that can't be looked at again."""
+
+
+def records_of(changes: Callable[[SuiteRun], dict[str, Any]], n_seeds: int = 5) -> list[Record]:
+    """A record of every cell of it on the first seeds, changed."""
+    cells = expand(RUN.model_copy(update={"seeds": list(range(n_seeds))}))
+    same = {"environment": {"cpu": "A", "versions": {"torch": "2.13.0"}}}
+    return [a_record(cell).model_copy(update=same | changes(cell)) for cell in cells]
+
+
+def of_lora(changes: dict[str, Any], seeds: range = range(5)) -> Callable[[SuiteRun], dict[str, Any]]:
+    return lambda cell: changes if cell.label == "lora" and cell.spec.seed in seeds else {}
+
+
+LORA_LOST_TWO = of_lora({"status": "diverged"}, range(2))
+LORA_LOST_ONE = of_lora({"status": "diverged"}, range(1))
+ON_A_GPU = of_lora({"environment": {"accelerator": "NVIDIA H100"}})
+WITH_AN_OLDER_TORCH = of_lora({"environment": {"cpu": "A", "versions": {"torch": "2.12.0"}}})
+
+PLANTED_IN_RECORDS = [
+    ("chosen_seeds", records_of(of_lora({}), n_seeds=8), "lora 5-7"),
+    ("lost_runs", records_of(LORA_LOST_TWO), "of 5 runs of lora"),
+    ("mixed_devices", records_of(ON_A_GPU), "NVIDIA H100 (lora)"),
+    ("mixed_versions", records_of(WITH_AN_OLDER_TORCH), "2.12.0 (lora); 2.13.0 (adalora, full, zero_shot)"),
+]
+"""A fault, records that have it, and what is told of it."""
+
+
+@pytest.mark.parametrize(("fault", "records", "told"), PLANTED_IN_RECORDS)
+def test_a_fault_in_the_records_is_found_and_is_the_only_one(fault: str, records: list[Record], told: str) -> None:
+    [finding] = check_records(RUN, expand(RUN), records)
+    assert finding.fault == fault
+    assert told in finding.what
+
+
+def test_whole_records_and_one_lost_run_of_five_are_no_fault() -> None:
+    for records in ([], records_of(of_lora({})), records_of(of_lora({}), n_seeds=3), records_of(LORA_LOST_ONE)):
+        assert not list(check_records(RUN, expand(RUN), records))
+
+
+def test_few_validation_examples_for_many_trials_are_found() -> None:
+    def found(trials: int, n_validation: int, claim: float) -> list[str]:
+        suite = parse_suite(merge(FAIR, {"search": {"trials": trials, "seeds": [9]}, "worth_claiming": claim}))
+        split = texts(GOOD.train, keys(5000, 5000 + n_validation), GOOD.test)
+        findings = check_examples(suite, {"rotten_tomatoes": split})
+        return [finding.remedy for finding in findings if finding.fault == "few_validation_examples"]
+
+    [remedy] = found(20, 64, 0.1)
+    assert "use 70 validation examples" in remedy
+    assert not found(20, 70, 0.1)
+    assert not found(2, 64, 0.1)
+    assert found(20, 70, 0.05)
+
+
+def test_22_faults_are_planted() -> None:
+    """Those above, and a held rate in a search, few validation examples, and unequal parameters."""
+    assert len(PLANTED) + len(PLANTED_IN_RECORDS) + 3 >= 22
+
+
 def keys(start: int, stop: int) -> frozenset[str]:
     return frozenset(f"text{number}" for number in range(start, stop))
 
 
 def texts(train: frozenset[str], validation: frozenset[str], test: frozenset[str]) -> Texts:
-    return Texts(train, validation, test, n_test=len(test))
+    return Texts(train, validation, test, len(validation), len(test))
 
 
 GOOD = texts(keys(0, 5000), keys(5000, 6000), keys(6000, 8000))

@@ -53,3 +53,14 @@ def test_smaller_differences_need_more() -> None:
     seeds = [power.seeds_needed(difference, 3) or power.MOST_SEEDS for difference in differences]
     assert examples == sorted(examples, reverse=True)
     assert seeds == sorted(seeds, reverse=True)
+
+
+def test_the_best_of_equal_trials_looks_as_much_better_as_it_does_in_a_simulation() -> None:
+    """Each trial turns a few of the answers that all trials share, so that two disagree on about a tenth of them."""
+    rng, n_trials, n, runs = np.random.default_rng(0), 20, 256, 300
+    shared = rng.random((runs, 1, n)) < 0.5
+    alone = rng.random((runs, n_trials, n)) < 0.053
+    right = np.where(alone, ~shared, shared)
+    disagreement = float((right[:, 0] != right[:, 1]).mean())
+    luck = float((right.mean(axis=2).max(axis=1) - right.mean(axis=(1, 2))).mean())
+    assert power.luck_of_best(n_trials, n) * sqrt(disagreement / power.DISAGREEMENT) == pytest.approx(luck, rel=0.05)
