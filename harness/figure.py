@@ -35,18 +35,35 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 
+COLUMN, GAP = 3.25, 0.25
+"""Inches of a column, and between two, as in ICML's style; ACL's and IEEE's differ by a few percent."""
+
+
 class Figure(Plugin):
     """A figure. Its docstring is the help of ``harness plot NAME``, its fields are the options of that command.
 
     A field has a description and, unless it is among ``arguments``, a default. It is a text, a number, a truth value
     (``False``: an option without a value), a path, a ``Literal``, or a tuple of one of them (an option that may be
-    repeated); with ``| None`` where nothing is chosen. ``--results`` and ``--out`` every figure has.
+    repeated); with ``| None`` where nothing is chosen. ``--results``, ``--out`` and ``--width`` every figure has, one
+    that is many ``--format`` too.
     """
+
+    width: float | None = Field(
+        None,
+        gt=0,
+        le=2,
+        description="Columns of a two-column page that it fills, exactly: 1 is 3.25 inches, 2 is 6.75 with the gap.",
+    )
 
     arguments: ClassVar[tuple[str, ...]] = ()
     """Fields that are given without an option's name, in this order; at most the last one is a tuple."""
     is_many: ClassVar[bool] = False
     """Whether ``draw`` gives several, by name; ``--out`` is then their folder."""
+
+    @property
+    def inches(self) -> float | None:
+        """The width that was asked for; a drawing of another one is scaled to it, with its fonts as they are."""
+        return None if self.width is None else COLUMN * self.width + GAP * max(0.0, self.width - 1)
 
     def draw(self, results: Path) -> "Drawing | Mapping[str, Drawing]":
         """What the results folder shows, drawn by matplotlib without pyplot; the harness sets style and writes files.

@@ -21,6 +21,10 @@ class Curve:
     mean: Floats
     half_width: Floats
 
+    def times(self, scale: float) -> "Curve":
+        """With every value times a scale."""
+        return Curve(self.label, self.x, scale * self.mean, scale * self.half_width)
+
 
 def mean_curves(comparison: Comparison, label: Label, field: str | None, x: XAxis) -> tuple[Curve, ...]:
     """A column of each cell's curves against ``step`` or ``seconds``, with 95 % t-intervals (of one seed: no width).

@@ -37,7 +37,7 @@ def option(name: str, info: "FieldInfo", is_argument: bool = False) -> inspect.P
     flag, kind = f"--{name.replace('_', '-')}", cast(Any, info.annotation)
     literal = next((part for part in (kind, *get_args(kind)) if get_origin(part) is Literal), None)
     default = inspect.Parameter.empty if info.is_required() else info.get_default(call_default_factory=True)
-    settings: dict[str, Any] = {"help": info.description, "show_default": _shown(default)}
+    settings: dict[str, Any] = {"help": f"{info.description}{_shown(default)}", "show_default": False}
     if literal:
         settings |= one_of(flag, literal)
     elif Path in (kind, *get_args(kind)):
@@ -56,8 +56,8 @@ def option(name: str, info: "FieldInfo", is_argument: bool = False) -> inspect.P
     )
 
 
-def _shown(default: Any) -> str | bool:
+def _shown(default: Any) -> str:
     """What the help says of a default; nothing of one that says nothing."""
     if default is inspect.Parameter.empty or default is None or default is False or default in ((), {}, ""):
-        return False
-    return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        return ""
+    return f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"

@@ -8,7 +8,7 @@ import typer
 from harness.cli.console import say
 from harness.cli.fields import command_of, keyword, option
 from harness.cli.options import RESULTS, Results, path
-from harness.cli.usage import Commands
+from harness.cli.usage import Commands, one_of
 from harness.core.errors import unknown
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ plot = typer.Typer(cls=FigureCommands, help="Draw figures of the finished runs."
 def figure_command(figure: "type[Figure]") -> Any:
     """The command that draws a figure into a file, or into a folder where it is many."""
     from harness.figure import FIGURES
-    from harness.figures._files import write_figure
+    from harness.figures._files import FileFormat, write_figure
 
-    def draw(results: Path, out: Path, **settings: Any) -> None:
+    def draw(results: Path, out: Path, format: FileFormat = "png", **settings: Any) -> None:
         given = {name: value for name, value in settings.items() if value is not None}
-        for written in write_figure(FIGURES.make(figure.name, given, prefix=figure.name), results, out):
+        for written in write_figure(FIGURES.make(figure.name, given, prefix=figure.name), results, out, format):
             say(written)
 
     command = figure.name.replace("_", "-")
@@ -62,5 +62,8 @@ def figure_command(figure: "type[Figure]") -> Any:
             Path("." if figure.is_many else f"{command}.png"),
         ),
     ]
+    if figure.is_many:
+        kinds = Annotated[FileFormat, typer.Option(help="Of the files.", **one_of("--format", FileFormat))]
+        parameters.append(keyword("format", kinds, "png"))
     draw.__doc__ = figure.__doc__
     return command_of(command, draw, parameters)

@@ -1,12 +1,15 @@
 """What several figures draw alike: panels in a grid, one legend, one look for each series."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.cells.curves import Curve
+from harness.core.units import Unit, with_unit
 from harness.figures._panels import Panel
 from harness.libraries.extras import need
+from harness.metric import Metric
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by colour-blind readers: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/, without the pale yellow."""
@@ -32,35 +35,72 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def draw_panels(panels: Sequence[Panel[Any]], draw: Callable[[Any, Panel[Any]], None], xlabel: str, ylabel: str) -> Any:
-    """A matplotlib figure with up to three panels in a row and one legend for all.
+def draw_panels(
+    panels: Sequence[Panel[Any]],
+    draw: Callable[[Any, Panel[Any]], None],
+    xlabel: str,
+    ylabel: str,
+    inches: float | None,
+) -> Any:
+    """A matplotlib figure with panels in rows and one legend for all.
 
     Args:
         panels: At least one.
         draw: Draws a panel into a matplotlib Axes; what has a label is in the legend.
         xlabel: Below all panels.
         ylabel: Beside them.
+        inches: Width of the figure, with the legend above the panels; None: as the panels need, the legend beside.
     """
     n_columns = min(3, math.ceil(len(panels) ** 0.5))
+    if inches is not None:
+        n_columns = min(len(panels), max(1, int(inches / NARROWEST)))
     n_rows = -(-len(panels) // n_columns)
-    figure = need("matplotlib.figure", "tables").Figure(
-        figsize=(4.2 * n_columns + 1.2, 3.2 * n_rows), layout="constrained"
-    )
+    size = (4.2 * n_columns + 1.2, 3.2 * n_rows) if inches is None else (inches, 0.78 * inches / n_columns * n_rows)
+    figure = need("matplotlib.figure", "tables").Figure(figsize=size, layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     handles: dict[str, Any] = {}
     for axis, panel in zip(axes, panels, strict=False):
         draw(axis, panel)
-        axis.set_title(plain(panel.title), fontsize=9)
+        axis.set_title(_folded(panel.title, size[0] / n_columns - 0.5), fontsize="medium")
         handles |= {label: h for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     for axis in axes[len(panels) :]:
         axis.remove()
-    figure.legend(handles.values(), handles.keys(), loc="outside right center")
-    figure.supxlabel(plain(xlabel), fontsize=9)
-    figure.supylabel(plain(ylabel), fontsize=9)
+    width, height = figure.get_size_inches()
+    figure.supxlabel(_folded(xlabel, width), fontsize="medium")
+    figure.supylabel(_folded(ylabel, height), fontsize="medium")
+    if handles and inches is None:
+        figure.legend(handles.values(), handles.keys(), loc="outside right center")
+    elif handles and inches:
+        _legend_above(figure, handles, inches)
     return figure
 
 
-def draw_curves(panels: Sequence[Panel[Curve]], xlabel: str, ylabel: str) -> Any:
+def _folded(text: str, inches: float) -> str:
+    """The text in as many lines as its place needs."""
+    return plain("\n".join(textwrap.wrap(text, max(12, int(inches / 0.075)))))
+
+
+NARROWEST = 1.6
+"""Inches of a panel."""
+
+
+def _legend_above(figure: Any, handles: Mapping[str, Any], inches: float) -> None:
+    """A legend in as many columns as fit, for which the figure grows."""
+    longest = max((len(label) for label in handles), default=1)
+    n_columns = max(1, min(len(handles), int(inches / (0.55 + 0.065 * longest))))
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.15 * -(-len(handles) // n_columns) + 0.1)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside upper center",
+        ncols=n_columns,
+        columnspacing=1,
+        borderaxespad=0.2,
+    )
+
+
+def draw_curves(panels: Sequence[Panel[Curve]], xlabel: str, ylabel: str, inches: float | None = None) -> Any:
     """Lines with a band of a half-width around them."""
     look = looks(curve.label for panel in panels for curve in panel.parts)
 
@@ -71,4 +111,20 @@ def draw_curves(panels: Sequence[Panel[Curve]], xlabel: str, ylabel: str) -> Any
             axis.plot(curve.x, curve.mean, **look[curve.label], markersize=4, markevery=every, label=plain(curve.label))
             axis.fill_between(curve.x, low, high, color=look[curve.label]["color"], alpha=0.15, linewidth=0)
 
-    return draw_panels(panels, draw, xlabel, ylabel)
+    return draw_panels(panels, draw, xlabel, ylabel, inches)
+
+
+def metric_label(metrics: Iterable[Metric], split: str) -> str:
+    """What an axis of some metrics' values says: metric and unit where they are one, and whether lower is better."""
+    found = {metric.name: metric for metric in metrics}
+    name = next(iter(found)).replace("_", " ") if len(found) == 1 else "primary metric"
+    units = {metric.is_percent for metric in found.values()}
+    unit = " (percent)" if units == {True} else "" if units == {False} else " (percent, or in its own unit)"
+    is_lower = {not metric.higher_is_better for metric in found.values()}
+    better = ", lower is better" if is_lower == {True} else ""
+    return f"{name} on {split}{unit}{better}"
+
+
+def show_unit(axis: Any, unit: Unit) -> None:
+    """Numbers of a matplotlib axis (``xaxis``, ``yaxis``) as they stand in tables: 1.2GB, 300k, 45.0s."""
+    axis.set_major_formatter(lambda value, _: with_unit(value, unit))

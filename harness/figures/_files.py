@@ -1,11 +1,13 @@
 """Figures as files, in one style; the same drawing gives the same bytes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.core.errors import SpecError
 from harness.figure import Figure
 from harness.libraries.extras import need
+
+FileFormat = Literal["png", "pdf", "svg"]
 
 UNDATED: dict[str, dict[str, None] | None] = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 """Metadata by format: none that differs from one day to the next."""
@@ -25,11 +27,21 @@ STYLE = {
 }
 
 
-def write_figure(figure: Figure, results: Path, out: Path) -> list[Path]:
+PRINTED = {"savefig.bbox": None, "font.size": 7.5, "lines.linewidth": 1.0, "lines.markersize": 4, "axes.linewidth": 0.6}
+"""Where a width is asked for: that of the file, and fonts that are read at that size."""
+
+
+def write_figure(figure: Figure, results: Path, out: Path, format: FileFormat = "png") -> list[Path]:
     """Draw a figure of a results folder into a file whose suffix names the format, or into a folder if it is many.
 
+    Args:
+        figure: What is drawn.
+        results: Of what.
+        out: The file, or the folder of many.
+        format: Of the files of many.
+
     Returns:
-        The files written; those of many figures are PNG.
+        The files written.
 
     Raises:
         SpecError: nothing to draw, another suffix, a file that can't be written, or no matplotlib.
@@ -37,10 +49,11 @@ def write_figure(figure: Figure, results: Path, out: Path) -> list[Path]:
     matplotlib = need("matplotlib", "tables")
     if not figure.is_many:
         _format(out)
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE if figure.inches is None else STYLE | PRINTED):
         drawn: Any = figure.draw(results)
-        files = {out / f"{name}.png": one for name, one in drawn.items()} if figure.is_many else {out: drawn}
+        files = {out / f"{name}.{format}": one for name, one in drawn.items()} if figure.is_many else {out: drawn}
         for path, drawing in files.items():
+            _scale(drawing, figure.inches)
             _save(drawing, path)
     return list(files)
 
@@ -50,6 +63,15 @@ def _format(path: Path) -> str:
     if suffix not in UNDATED:
         raise SpecError(f"--out must end in {', '.join(f'.{name}' for name in UNDATED)}; got {str(path)!r}")
     return suffix
+
+
+def _scale(drawing: Any, inches: float | None) -> None:
+    """Give a drawing the width that was asked for, and nothing outside of it."""
+    width, height = drawing.get_size_inches()
+    if inches is not None and width != inches:
+        drawing.set_size_inches(inches, height * inches / width)
+    if inches is not None and drawing.get_layout_engine() is None:
+        drawing.set_layout_engine("constrained")
 
 
 def _save(drawing: Any, path: Path) -> None:

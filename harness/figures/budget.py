@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.cells.curves import Curve
 from harness.core.errors import SpecError
 from harness.figure import Figure
-from harness.figures._drawing import draw_curves
+from harness.figures._drawing import draw_curves, metric_label
 from harness.figures._panels import Panel
 from harness.metric import metric_named
 from harness.search.record import StudyRecord, find_studies
@@ -31,10 +31,13 @@ class TrialBudget(Figure):
 
     def draw(self, results: Path) -> Any:
         """A panel for each task, base and quantization."""
-        panels = budget_panels(find_studies(results, self.studies))
+        studies = find_studies(results, self.studies)
+        panels = budget_panels(studies)
         if not panels:
             raise SpecError(f"no study of quality alone in {results / 'studies'}; `harness search` makes one")
-        return draw_curves(panels, "trials", "expected best validation score")
+        metrics = {study.metric for study in studies}
+        ylabel = f"expected best {metric_label(map(metric_named, metrics), 'validation')}"
+        return draw_curves(panels, "trials", ylabel, self.inches)
 
 
 def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:
@@ -81,6 +84,8 @@ def _labels(studies: Sequence[StudyRecord]) -> list[str]:
 
 
 def _curve(study: StudyRecord, label: str) -> Curve:
-    sign = metric_named(study.metric).sign
+    metric = metric_named(study.metric)
+    sign = metric.sign
     mean, deviation = expected_best([sign * trial.values[0] for trial in study.trials if trial.values])
-    return Curve(label, np.arange(1.0, len(mean) + 1), sign * mean, deviation)
+    curve = Curve(label, np.arange(1.0, len(mean) + 1), sign * mean, deviation)
+    return curve.times(100) if metric.is_percent else curve

@@ -1,12 +1,13 @@
 """Average ranks with their critical difference."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cells.cells import Comparison, Label
+from harness.cells.cells import Comparison, Label, title_of
 from harness.cells.scores import Measure, score_cells
-from harness.core.errors import SpecError
+from harness.core.errors import HarnessWarning, SpecError
 from harness.figure import ScoresFigure
 from harness.figures._drawing import plain
 from harness.libraries.extras import need
@@ -21,11 +22,11 @@ class CriticalDifference(ScoresFigure):
     def draw(self, results: Path) -> Any:
         """One line of ranks over all comparisons."""
         chosen = self.select(results, self.measure)
-        return draw_ranks(*rank_methods_of(chosen.comparisons, chosen.label, self.measure))
+        return draw_ranks(*rank_methods_of(chosen.comparisons, chosen.label, self.measure), self.inches)
 
 
 def rank_methods_of(comparisons: Sequence[Comparison], label: Label, measure: Measure) -> tuple[Ranking, list[str]]:
-    """Ranks of the methods that every comparison has, and their labels.
+    """Ranks of the methods that every comparison has, and their labels; a ``HarnessWarning`` names the others.
 
     Raises:
         SpecError: fewer than two comparisons or three such methods.
@@ -35,22 +36,28 @@ def rank_methods_of(comparisons: Sequence[Comparison], label: Label, measure: Me
         for comparison in comparisons
     ]
     labels = sorted(set.intersection(*map(set, tables))) if tables else []
+    lacking = {
+        name: [title_of(each) for each, table in zip(comparisons, tables, strict=True) if name not in table]
+        for name in sorted(set().union(*tables) - set(labels))
+    }
     if len(tables) < 2 or len(labels) < 3:
-        left_out = sorted(set().union(*tables) - set(labels)) if tables else []
-        missing = f"; {', '.join(left_out)} lack some" if left_out else ""
+        missing = f"; {', '.join(lacking)} lack some" if lacking else ""
         raise SpecError(
             f"ranks need three methods with results in each of two settings or more; here {len(labels)} methods have "
             f"results in all {len(tables)} settings{missing}"
         )
+    if lacking:
+        listed = "; ".join(f"{name} (no finite result on {', '.join(titles)})" for name, titles in lacking.items())
+        warnings.warn(f"ranks are those of methods with all settings, without {listed}", HarnessWarning, stacklevel=2)
     return rank_methods([[table[label] for label in labels] for table in tables]), labels
 
 
-def draw_ranks(ranking: Ranking, labels: Sequence[str]) -> Any:
+def draw_ranks(ranking: Ranking, labels: Sequence[str], inches: float | None = None) -> Any:
     """Average ranks on a line, best at the left; a bar joins methods that Nemenyi's test doesn't separate."""
     k, cliques = len(labels), ranking.cliques()
     bars = 0.25 * len(cliques)
     depth = bars + 0.35 * ((k + 1) // 2) + 0.3
-    figure = need("matplotlib.figure", "tables").Figure(figsize=(7, 1.3 + 0.75 * depth), layout="constrained")
+    figure = need("matplotlib.figure", "tables").Figure(figsize=(inches or 7, 1.3 + 0.75 * depth), layout="constrained")
     axis = figure.subplots()
     axis.set(xlim=(1 - 0.25 * k, k + 0.25 * k), ylim=(-depth, 1.1))
     axis.axis("off")
@@ -59,11 +66,11 @@ def draw_ranks(ranking: Ranking, labels: Sequence[str]) -> Any:
     for number, clique in enumerate(cliques):
         ranks = ranking.average_ranks[list(clique)]
         axis.hlines(-0.2 - 0.25 * number, ranks.min() - 0.03, ranks.max() + 0.03, color="black", linewidth=3)
-    axis.set_title(
-        f"Average rank over {ranking.n_settings} settings; Friedman p = {ranking.friedman_p:.2g}, "
+    parts = (
+        f"Average rank over {ranking.n_settings} settings; Friedman p = {ranking.friedman_p:.2g}",
         f"bars: Nemenyi at {100 * LEVEL:.0f} %",
-        fontsize=9,
     )
+    axis.set_title((", " if inches is None else ",\n").join(parts), fontsize="medium")
     return figure
 
 

@@ -15,8 +15,9 @@ from harness.cells.cells import Comparison, Label, title_of
 from harness.cells.scores import Measure, Scored, score_cells
 from harness.core.errors import HarnessWarning, SpecError
 from harness.figure import ScoresFigure
-from harness.figures._drawing import draw_panels, looks, plain
+from harness.figures._drawing import draw_panels, looks, metric_label, plain, show_unit
 from harness.figures._panels import Panel
+from harness.metric import Metric
 from harness.probe import Quantity, find_quantities
 from harness.statistics.intervals import Floats, Interval, mean_interval
 from harness.statistics.pareto import Candidate, is_dominated, pareto_membership
@@ -48,9 +49,10 @@ class ParetoFront(ScoresFigure):
         look = looks(point.label for panel in panels for point in panel.parts)
         return draw_panels(
             panels,
-            lambda axis, panel: _draw_panel(axis, panel, look, "pre" if cost.higher_is_better else "post"),
-            cost.label,
-            f"{self.split} {metric}{_unit(panels)}",
+            lambda axis, panel: _draw_panel(axis, panel, look, cost),
+            f"{cost.label}, higher is better" if cost.higher_is_better else cost.label,
+            metric_label((point.metric for panel in panels for point in panel.parts), self.split),
+            self.inches,
         )
 
 
@@ -63,13 +65,12 @@ class Point:
     cost: Interval
     is_front: bool
     membership: float | None
-    scale: int = 100
-    """What the quality is drawn times: 100 where it is shown in percent, else 1."""
+    metric: Metric
 
-
-def _unit(panels: Sequence[Panel[Point]]) -> str:
-    scales = {point.scale for panel in panels for point in panel.parts}
-    return "" if scales == {1} else " (percent)" if scales == {100} else " (percent, or in its own unit)"
+    @property
+    def scale(self) -> int:
+        """What the quality is drawn times: 100 where it is shown in percent, else 1."""
+        return 100 if self.metric.is_percent else 1
 
 
 def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: Quantity, read: Read) -> Panel[Point]:
@@ -96,7 +97,7 @@ def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: Q
                 mean_interval(values.tolist()),
                 not dominated,
                 chance,
-                100 if scored.metric.is_percent else 1,
+                scored.metric,
             )
             for scored, values, dominated, chance in points
         ),
@@ -125,18 +126,20 @@ def _membership(
     return pareto_membership(candidates, ("quality", cost)).tolist()
 
 
-def _draw_panel(axis: Any, panel: Panel[Point], look: dict[str, dict[str, Any]], where: str) -> None:
+def _draw_panel(axis: Any, panel: Panel[Point], look: dict[str, dict[str, Any]], cost: Quantity) -> None:
     for point in panel.parts:
         _draw_point(axis, point, look[point.label])
     front = sorted((point.cost.mean, point.scale * point.quality.mean) for point in panel.parts if point.is_front)
     if front:
-        label = "Pareto front (filled)"
+        label = "front (filled)"
+        where = "pre" if cost.higher_is_better else "post"
         axis.step(*zip(*front, strict=True), where=where, color="grey", linewidth=0.8, zorder=0, label=label)
     costs = [point.cost.mean for point in panel.parts]
     if costs and max(costs) > 30 * max(1e-9, min(costs)):
         # Symmetric logarithm: methods that train nothing have a cost of 0.
         axis.set_xscale("symlog", linthresh=max(1e-9, min(cost for cost in costs if cost > 0)))
     axis.margins(0.1)
+    show_unit(axis.xaxis, cost.unit)
 
 
 def _draw_point(axis: Any, point: Point, look: dict[str, Any]) -> None:
@@ -154,4 +157,4 @@ def _draw_point(axis: Any, point: Point, look: dict[str, Any]) -> None:
     )
     if point.membership is not None:
         text = f"{100 * point.membership:.0f} %"
-        axis.annotate(text, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=7)
+        axis.annotate(text, (x, y), xytext=(5, 5), textcoords="offset points", fontsize="small")

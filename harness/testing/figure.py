@@ -10,11 +10,11 @@ import pytest
 
 from harness.core.errors import HarnessWarning, SpecError
 from harness.figure import FIGURES, Figure
-from harness.figures._files import write_figure
+from harness.figures._files import FileFormat, write_figure
 from harness.testing.records import make_record, write_grid, write_run
 
 BEGINNINGS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
-TAKEN = {"results", "out", "help"}
+TAKEN = {"results", "out", "format", "help"}
 """Options that every figure's command has."""
 
 
@@ -66,15 +66,28 @@ class FigureContract:
             assert name in cls.arguments or not field.is_required(), name
 
     @pytest.mark.parametrize("suffix", BEGINNINGS)
-    def test_it_is_drawn_alike_twice(self, figure: Figure, results: Path, suffix: str, tmp_path: Path) -> None:
+    def test_it_is_drawn_alike_twice(self, figure: Figure, results: Path, suffix: FileFormat, tmp_path: Path) -> None:
         """The same results give the same bytes, in every format, with fonts that publishers take."""
-        if figure.is_many and suffix != "png":
-            pytest.skip("many figures are PNG")
         first = _drawn(figure, results, tmp_path / "first", suffix)
         assert all(content.startswith(BEGINNINGS[suffix]) for content in first)
         assert first
         assert not any(b"/Type3" in content for content in first)
         assert _drawn(figure, results, tmp_path / "second", suffix) == first
+
+    @pytest.mark.parametrize("width", [1, 2])
+    def test_it_fills_the_width_that_is_asked_for(
+        self, figure: Figure, results: Path, width: float, tmp_path: Path
+    ) -> None:
+        """The PNG has its pixels, and nothing is drawn over its edge."""
+        from matplotlib.image import imread
+
+        sized = figure.model_copy(update={"width": width})
+        _drawn(sized, results, tmp_path, "png")
+        for path in tmp_path.glob("*.png"):
+            image = imread(path)
+            assert sized.inches
+            assert abs(image.shape[1] - 200 * sized.inches) <= 1
+            assert all((edge == 1).all() for edge in (image[0], image[-1], image[:, 0], image[:, -1])), path.name
 
     def test_it_leaves_nothing_behind(self, figure: Figure, results: Path, tmp_path: Path) -> None:
         """Neither settings of matplotlib nor open figures, of which a process has only so many."""
@@ -108,9 +121,9 @@ class FigureContract:
             _drawn_or_told(figure, tmp_path)
 
 
-def _drawn(figure: Figure, results: Path, folder: Path, suffix: str) -> list[bytes]:
+def _drawn(figure: Figure, results: Path, folder: Path, suffix: FileFormat) -> list[bytes]:
     out = folder if figure.is_many else folder / f"figure.{suffix}"
-    return [path.read_bytes() for path in write_figure(figure, results, out)]
+    return [path.read_bytes() for path in write_figure(figure, results, out, suffix)]
 
 
 def _drawn_or_told(figure: Figure, results: Path) -> None:

@@ -50,6 +50,7 @@ def typed(*words: str) -> str:
 
 
 DEFAULTS = {
+    "width": None,
     "first": "one",
     "others": (1,),
     "word": None,

@@ -38,6 +38,10 @@ class TestCriticalDifference(FigureContract):
     plugin = "critical_difference"
 
 
+class TestConfusion(FigureContract):
+    plugin = "confusion"
+
+
 class TestBudget(FigureContract):
     plugin = "budget"
 
