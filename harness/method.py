@@ -69,6 +69,7 @@ class Scoring:
     """How a language model's answers are scored without training."""
 
     n_shots: int = 0
+    shots: Literal["random", "nearest"] = "random"
     normalization: Literal["none", "length"] = "none"
     calibration: Literal["none", "contextual", "unconditional"] = "none"
 

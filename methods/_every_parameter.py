@@ -16,8 +16,9 @@ class EveryParameter(Method):
     def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
         """Quantized weights are integers, which no gradient step can move."""
         if base.quantization != "none":
-            given = f"{base.quantization} weights are integers and cannot be trained"
-            return f"{given}: {self.name} needs quantization none"
+            return (
+                f"{base.quantization} weights are integers and cannot be trained: full training needs quantization none"
+            )
         return None
 
     def apply(self, model: "nn.Module", context: Context) -> "nn.Module":

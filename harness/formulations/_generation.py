@@ -38,7 +38,7 @@ class BoundGeneration(BoundFormulation):
 
     def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:
         """Choose the few-shot examples."""
-        self.prompts.choose_shots(train, self.scoring.n_shots, self.spec.seed)
+        self.prompts.choose_shots(train, self.scoring, self.spec.seed)
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Prompts; one that leaves no room for the answer loses its beginning."""

@@ -44,7 +44,7 @@ class BoundLikelihood(BoundFormulation):
 
     def prepare(self, model: nn.Module, train: Sequence[Example]) -> None:
         """Choose the few-shot examples."""
-        self.prompts.choose_shots(train, self.scoring.n_shots, self.spec.seed)
+        self.prompts.choose_shots(train, self.scoring, self.spec.seed)
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Rows with the sequences that cover all choices: one where every choice is a single token."""

@@ -12,7 +12,9 @@ from harness.core import template
 from harness.core.errors import SpecError
 from harness.core.seeds import derive
 from harness.core.spec import PromptSpec
+from harness.formulations._neighbours import Neighbours
 from harness.formulations._tagging import tags_to_text
+from harness.method import Scoring
 from harness.task import Example, Task
 
 CONTENT_FREE = ("N/A", "[MASK]", "")
@@ -27,6 +29,7 @@ class Prompts:
     spec: PromptSpec
     tokenizer: PreTrainedTokenizerBase
     shots: list[Example] = field(default_factory=list)
+    neighbours: Neighbours | None = None
 
     def __post_init__(self) -> None:
         """Check the template index and that a chat template exists."""
@@ -41,11 +44,12 @@ class Prompts:
     def prompt(self, example: Example) -> str:
         """What the model reads before its answer."""
         asked = template.fill(self._template, example.fields)
+        shots = self.neighbours.of(example) if self.neighbours else self.shots
         if self.spec.format == "plain":
-            solved = [template.fill(self._template, shot.fields) + self._solution(shot) for shot in self.shots]
+            solved = [template.fill(self._template, shot.fields) + self._solution(shot) for shot in shots]
             return "\n\n".join([*solved, asked])
         messages = []
-        for shot in self.shots:
+        for shot in shots:
             messages += [
                 {"role": "user", "content": template.fill(self._template, shot.fields)},
                 {"role": "assistant", "content": self._solution(shot).strip()},
@@ -71,8 +75,14 @@ class Prompts:
         choices = tuple(f" {choice}" for choice in example.choices) or self.task.verbalizers
         return tuple(choice.strip() for choice in choices) if self.spec.format == "chat" else choices
 
-    def choose_shots(self, train: Sequence[Example], n_shots: int, seed: int) -> None:
-        """Take examples from train, seeded: in turn from every label, so that they are balanced."""
+    def choose_shots(self, train: Sequence[Example], scoring: Scoring, seed: int) -> None:
+        """Take examples from train: for each question those most like it, or for all questions the same.
+
+        The same for all are drawn by the seed, in turn from every label, so that they are balanced.
+        """
+        if scoring.shots == "nearest":
+            self.neighbours = Neighbours(train, self.task.text, scoring.n_shots)
+            return
         groups: dict[object, list[Example]] = defaultdict(list)
         for example in train:
             groups[example.target if self.task.verbalizers else ""].append(example)
@@ -81,7 +91,7 @@ class Prompts:
         turns = [
             queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)
         ]
-        self.shots = turns[:n_shots]
+        self.shots = turns[: scoring.n_shots]
         generator.shuffle(self.shots)
 
     @property

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from harness.core.errors import SpecError
 from harness.data.tasks import find_task
 from harness.formulations._likelihood import BoundLikelihood
-from harness.method import Scoring
+from harness.method import METHODS, Scoring
 from harness.runs.predict import predict
 from harness.task import Example
 from tests.conftest import MakeSpec
@@ -112,6 +113,35 @@ def test_shots_are_balanced_seeded_and_from_train(make_spec: MakeSpec) -> None:
     prompt = formulation.prompts.prompt(examples()[0])
     assert prompt.count("Sentiment:") == 5
     assert prompt.endswith(f"Review: {SENTENCES[0]}\nSentiment:")
+
+
+def test_nearest_shots_are_those_with_most_in_common(make_spec: MakeSpec) -> None:
+    """Each question has its own; the best match stands next to it, and a question is never its own example."""
+    formulation = likelihood(make_spec)
+    formulation.scoring = Scoring(n_shots=2, shots="nearest")
+    texts = ("a dull slow plot", "the cast is fine", "a dull plot", "bright colours")
+    train = [Example(str(n), {"sentence": text}, n % 2) for n, text in enumerate(texts)]
+    formulation.prepare(formulation.base.model, train)
+
+    def shown(question: Example) -> list[str]:
+        prompt = formulation.prompts.prompt(question)
+        return [part.split("\n")[0].removeprefix("Review: ") for part in prompt.split("\n\n")]
+
+    asked = Example("q", {"sentence": "a dull plot indeed"}, 0)
+    assert shown(asked) == ["a dull slow plot", "a dull plot", "a dull plot indeed"]
+    assert texts[1] not in shown(train[1])[:-1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"shots": "nearest"}, "n_shots of 1"),
+        ({"shots": "nearest", "n_shots": 2, "calibration": "contextual"}, "random"),
+    ],
+)
+def test_shots_that_fit_nothing_else(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        METHODS.make("zero_shot", settings)
 
 
 def _check_against_lm_eval(formulation: BoundLikelihood, tested: list[Example], tolerance: float) -> None:

@@ -26,7 +26,7 @@ def encoder(architecture: str = "bert", *, mask_head: bool = False, embeds: bool
 def test_full_trains_everything_and_says_why_not_on_a_quantized_base() -> None:
     assert trained_names(FullFineTuning(), "encoder") == {name for name, _ in tiny.load("encoder").named_parameters()}
     reason = FullFineTuning().skip(tiny.base_info("encoder", "4bit"), tiny.task_info("encoder"))
-    assert reason == "4bit weights are integers and cannot be trained: full needs quantization none"
+    assert reason == "4bit weights are integers and cannot be trained: full training needs quantization none"
 
 
 @pytest.mark.parametrize(("n_layers", "trained"), [(1, {2}), (2, {1, 2}), (9, {0, 1, 2})])

@@ -138,7 +138,7 @@ def test_explosion_is_a_record(make_spec: MakeSpec, tmp_path: Path) -> None:
 def test_skipped_is_a_record(make_spec: MakeSpec, tmp_path: Path) -> None:
     record = run(make_spec("full", base={"quantization": "4bit"}), tmp_path)
     assert record.status == "skipped"
-    assert "full needs quantization none" in (record.reason or "")
+    assert "full training needs quantization none" in (record.reason or "")
 
 
 def test_out_of_memory_is_a_record(make_spec: MakeSpec, tmp_path: Path, register: Register) -> None:
