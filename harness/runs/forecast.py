@@ -8,9 +8,11 @@ from harness.formulation import Row
 from harness.measure.memory import PhaseMemory, memory_kind
 from harness.recipe import count_passes
 from harness.runs.adapted import Adapted, adapt, load_base
+from harness.runs.predict import predict
 from harness.runs.resolve import Resolved
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import trainable
+from harness.task import Example
 from harness.training.batches import passes, planned_steps, step_rows
 from harness.training.hooks import Hooks, Trainee
 from harness.training.step import Step
@@ -26,9 +28,10 @@ class Forecast:
     """Bytes at the peak of training, by what they are for.
 
     ``fixed`` does not depend on the batch: weights and their gradients, and on the CPU the interpreter with its
-    libraries (resident memory counts them). ``batch`` is what the largest pass adds, ``n_rows`` rows of ``n_tokens``
-    each: activations, their gradients, gaps in the heap. ``trained`` is the optimizer's state and the copy of the best
-    checkpoint, which is kept on the CPU.
+    libraries (resident memory counts them). ``batch`` is what the largest pass of training adds, ``n_rows`` rows of
+    ``n_tokens`` each: activations, their gradients, gaps in the heap; on the CPU, where the heap of a validation stays,
+    what a validation adds if that is more. ``trained`` is the optimizer's state and the copy of the best checkpoint,
+    which is kept on the CPU.
     """
 
     fixed: int
@@ -68,10 +71,12 @@ def forecast(run: Resolved) -> Forecast | None:
     peaks = {n: _peak_of_step(gradients, [longest] * n) for n in PROBED_ROWS}
     few, more = PROBED_ROWS[1:]
     per_row = (peaks[more] - peaks[few]) // (more - few)
+    fixed = peaks[few] - few * per_row
+    answering = _peak_of_answering(adapted, splits.validation) if memory_kind() == "rss" else 0
     state = sum(parameter.nbytes for parameter in trainable(adapted.model).values())
     return Forecast(
-        fixed=peaks[few] - few * per_row,
-        batch=len(taken) * per_row,
+        fixed=fixed,
+        batch=max(len(taken) * per_row, answering - fixed),
         trained=state * (MOMENTS + (memory_kind() == "rss")),
         n_rows=len(taken),
         n_tokens=longest.length,
@@ -103,3 +108,13 @@ def _peak_of_step(gradients: Step, rows: list[Row]) -> int:
     with memory.phase("step"):
         gradients([formulation.collate(rows, next(model.parameters()).device)])
     return memory.peaks["step"]
+
+
+def _peak_of_answering(adapted: Adapted, examples: list[Example]) -> int:
+    """Bytes at the peak of a validation's first batch, which is that of its longest rows."""
+    formulation, memory = adapted.formulation, PhaseMemory()
+    rows = formulation.encode(examples)
+    longest = sorted(rows, key=formulation.size)[-formulation.spec.evaluation.batch_size :]
+    with memory.phase("answer"):
+        predict(adapted.model, formulation, longest)
+    return memory.peaks["answer"]
