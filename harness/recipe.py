@@ -44,6 +44,8 @@ class Training:
     n_steps: int
     seed: int
     step: int = 0
+    base: str = ""
+    """The base's name."""
     tokenizer: "PreTrainedTokenizerBase | None" = None
     """The base's."""
     new: frozenset[str] = frozenset()

@@ -37,9 +37,9 @@ class Trainee:
 
     def training(self, n_steps: int) -> Training:
         """A run of so many steps, as its recipes see it."""
-        base, seed = self.formulation.base, self.formulation.spec.seed
+        base, spec = self.formulation.base, self.formulation.spec
         heads = {name for name in trainable(self.model) if is_of_head(name, base.head_names)}
-        return Training(self.model, n_steps, seed, tokenizer=base.tokenizer, new=self.added | heads)
+        return Training(self.model, n_steps, spec.seed, 0, spec.base.name, base.tokenizer, self.added | heads)
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,7 @@ OFF = {
     "smart": {"weight": 0.0},
     "vat": {"weight": 0.0},
     "token_cutoff": {"alpha": 0.0, "beta": 0.0},
+    "simcse": {"weight": 0.0},
     "word_dropout": {"rate": 0.0},
     "noise": {"rate": 0.0},
     "length": {"rate": 0.0},
