@@ -4,6 +4,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from harness.cells.cells import TUNING
 from harness.cells.race import find_races, label_races
 from harness.core.errors import HarnessError, HarnessWarning
 from harness.core.spec import RunSpec
@@ -23,8 +24,9 @@ def label_tuning(records: Iterable[Record], studies: Sequence[StudyRecord]) -> l
     """The records, with a field ``tuning`` where a study has searched their cell.
 
     It is ``default`` for the settings of trial 0, and ``best of N trials`` for those of a trial that was the best of
-    the first N completed ones; a default that was never beaten is both and comes twice. Runs of other trials, and of
-    tuned settings on the seeds of the search, are left out: they chose the settings, so they are no results.
+    the first N ones; a default that was never beaten is both and comes twice, each time with the same runs. Runs of
+    other trials, and of the best settings on the seeds of the search, are left out: they chose the settings, so they
+    are no results.
     """
     if not studies:
         return list(records)
@@ -48,10 +50,12 @@ def _label(record: Record, trials: Sequence[tuple[StudyRecord, int]]) -> list[Re
     labels: dict[str, StudyRecord] = {}
     for study, number in trials:
         n_trials = study.n_trials_won.get(number, 0)
-        is_beaten_default = number == 0 and n_trials < len(study.completed)
+        is_best = n_trials > 0 and not (number == 0 and n_trials < len(study.trials))
+        if is_best and record.spec.seed in study.search.seeds:
+            continue
         if number == 0:
             labels.setdefault(DEFAULT, study)
-        if n_trials and not is_beaten_default and record.spec.seed not in study.search.seeds:
+        if is_best:
             labels.setdefault(f"best of {n_trials} trials", study)
     if not trials:
         return [record]
@@ -62,6 +66,15 @@ def _label(record: Record, trials: Sequence[tuple[StudyRecord, int]]) -> list[Re
 
 def tuning_sentence(records: Iterable[Record]) -> str:
     """How the tuned settings among the records were found, for a footer; empty where nothing was tuned."""
-    tuned = [record for record in records if getattr(record, "tuning", DEFAULT) != DEFAULT]
+    tuned = [record for record in records if getattr(record, TUNING, DEFAULT) != DEFAULT]
     means = sorted({str(getattr(record, "tuned_by", "")) for record in tuned})
-    return f"Tuned on validation, the published default being the first trial: {'; '.join(means)}." if means else ""
+    if not means:
+        return ""
+    sentence = f"Tuned on validation, the published default being the first trial: {'; '.join(means)}."
+    methods: defaultdict[str, set[str]] = defaultdict(set)
+    for record in tuned:
+        methods[str(getattr(record, TUNING))].add(record.spec.method.name)
+    if len(methods) < 2:
+        return sentence
+    budgets = "; ".join(f"{', '.join(sorted(names))} {label}" for label, names in sorted(methods.items()))
+    return f"{sentence} The budgets are unequal, an advantage of the larger ones: {budgets}."

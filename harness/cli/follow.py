@@ -65,7 +65,7 @@ def _of_run(record: "Record") -> str:
 
 def _of_study(study: "StudyRecord") -> str:
     best = f"trial {study.best[0]} is the best" if study.best else "every trial failed"
-    return f"{study.name}: {len(study.completed)} trials, {best}"
+    return f"{study.name}: {len(study.trials)} trials, {best}"
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ def search(
     task: Annotated[str, typer.Option(help="Task, see `list tasks`.")],
     base: Annotated[str, typer.Option(help="Base, see `list bases`; a local folder or a hub id works too.")] = "minilm",
     quantization: Annotated[str, typer.Option(help="none, 8bit or 4bit.")] = "none",
-    trials: Annotated[int | None, typer.Option(help="Completed trials, pruned ones included.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials that ended, pruned and failed ones included.")] = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Seconds of trials, instead of --trials.")] = None,
     sampler: Annotated[str, typer.Option(help="tpe, random, qmc, gp, cmaes or grid.")] = "tpe",
     pruner: Annotated[
@@ -74,7 +74,7 @@ def print_study(study: "StudyRecord", results: Path) -> None:
     say_table(["trial", *columns, "settings"], rows, title=study.name)
     n_pruned = sum(trial.status == "pruned" for trial in study.trials)
     n_failed = len(study.trials) - len(study.completed)
-    counts = f"{len(study.completed)} trials ({n_pruned} pruned), {n_failed} failed"
+    counts = f"{len(study.trials)} trials ({n_pruned} pruned, {n_failed} failed)"
     say(f"{counts}; {study.steps} steps, {study.seconds:.0f} s")
     say(f"study: {results / 'studies' / study.name}.json")
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
+from scipy import special
 
 from harness.cells.curves import Curve
 from harness.core.errors import SpecError
@@ -21,10 +22,11 @@ from harness.statistics.intervals import Floats
 class TrialBudget(Figure):
     """Expected best validation score after k trials of each method: which is best at your budget.
 
-    The band is one standard deviation of the best of k trials (Dodge et al. 2019).
+    Of the trials that ended by themselves; how many did not, pruned or failed, is said beside a method's name. The band
+    is one standard deviation of the best of k trials.
     """
 
-    source = "Dodge et al. 2019, section 3.1, https://arxiv.org/abs/1909.03004"
+    source = "Dodge et al. 2019, https://arxiv.org/abs/1909.03004; Tang et al. 2020, https://aclanthology.org/2020.acl-main.246"
     arguments: ClassVar[tuple[str, ...]] = ("studies",)
 
     studies: tuple[str, ...] = Field((), description="Studies, by their names; default: all.")
@@ -43,9 +45,10 @@ class TrialBudget(Figure):
 def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:
     """Expected best of k trials for k = 1 … n, and its standard deviation, from the values of n trials.
 
-    With the sorted values v_1 ≤ … ≤ v_n, the best of k draws (with replacement) is v_i with probability
-    (i/n)^k - ((i-1)/n)^k. The trials must be independent of each other, as those of a random search are; for a sampler
-    that learns, the curve describes a search by someone who doesn't know their order.
+    Without bias: the mean over all subsets of k of the n trials. With the sorted values v_1 ≤ … ≤ v_n, v_i is the best
+    of C(i-1, k-1) of the C(n, k) subsets. (Dodge et al. draw with replacement, which is too low: the same trial may be
+    drawn again.) The trials must be independent of each other, as those of a random search are; for a sampler that
+    learns, the curve describes a search by someone who doesn't know their order.
 
     Args:
         values: Validation scores, higher is better, shape (n,), n ≥ 1.
@@ -54,12 +57,12 @@ def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:
         Mean and standard deviation, each of shape (n,).
 
     Source:
-        Dodge et al. 2019, section 3.1, https://arxiv.org/abs/1909.03004
+        Tang et al. 2020, equation 6, https://aclanthology.org/2020.acl-main.246
     """
     ordered = np.sort(np.asarray(values, dtype=float))
     n = len(ordered)
-    draws = np.arange(1, n + 1)[:, None]
-    chances = (np.arange(1, n + 1) / n) ** draws - (np.arange(n) / n) ** draws
+    places, draws = np.arange(1, n + 1), np.arange(1, n + 1)[:, None]
+    chances = special.binom(places - 1, draws - 1) / special.binom(n, draws)
     mean = chances @ ordered
     deviation = np.sqrt((chances * (ordered - mean[:, None]) ** 2).sum(axis=1))
     return mean, deviation
@@ -68,12 +71,12 @@ def expected_best(values: Sequence[float]) -> tuple[Floats, Floats]:
 def budget_panels(studies: Iterable[StudyRecord]) -> list[Panel[Curve]]:
     """A panel for each task, base and quantization; in it the curve of each study of quality alone.
 
-    A curve has its method's name, or its study's where the method was searched twice. A pruned trial counts with its
-    last validation, a failed one with the worst quality: both cost a trial and could not have been the best.
+    A curve has its method's name, or its study's where the method was searched twice. The last validation of a pruned
+    trial is not what it would have come to, so it is left out and counted; so is a failed one.
     """
     cells: defaultdict[tuple[str, str, str], list[StudyRecord]] = defaultdict(list)
     for study in studies:
-        if study.search.objectives == ("quality",) and study.trials:
+        if study.search.objectives == ("quality",) and any(trial.status == "complete" for trial in study.trials):
             cells[study.spec.task.name, study.spec.base.name, study.spec.base.quantization].append(study)
     return [Panel(", ".join(cell), tuple(map(_curve, found, _labels(found)))) for cell, found in sorted(cells.items())]
 
@@ -85,7 +88,9 @@ def _labels(studies: Sequence[StudyRecord]) -> list[str]:
 
 def _curve(study: StudyRecord, label: str) -> Curve:
     metric = metric_named(study.metric)
-    sign = metric.sign
-    mean, deviation = expected_best([sign * trial.values[0] for trial in study.trials if trial.values])
-    curve = Curve(label, np.arange(1.0, len(mean) + 1), sign * mean, deviation)
+    finished = [metric.sign * trial.values[0] for trial in study.trials if trial.status == "complete"]
+    mean, deviation = expected_best(finished)
+    lost = len(study.trials) - len(finished)
+    said = f"{label} ({len(finished)} of {len(study.trials)} trials)" if lost else label
+    curve = Curve(said, np.arange(1.0, len(mean) + 1), metric.sign * mean, deviation)
     return curve.times(100) if metric.is_percent else curve

@@ -57,7 +57,7 @@ class StudyRecord(Part):
 
     @property
     def completed(self) -> list[TrialRecord]:
-        """The trials that count against the budget."""
+        """The trials that did not fail."""
         return [trial for trial in self.trials if trial.status != "failed"]
 
     @property
@@ -72,11 +72,11 @@ class StudyRecord(Part):
 
     @cached_property
     def n_trials_won(self) -> dict[int, int]:
-        """Number of a trial that was the best one → of how many completed trials, counted from the first, it was."""
+        """Number of a trial that was the best one → of how many trials, counted from the first, it was."""
         won: dict[int, int] = {}
         costs = self.search.costs
         front: dict[int, list[float]] = {}
-        for n, trial in enumerate(self.completed, 1):
+        for n, trial in enumerate(self.trials, 1):
             if trial.status == "complete":
                 front = _advanced(front, trial.number, _gains(trial, costs, self.metric))
             if len(front) == 1:
@@ -87,7 +87,7 @@ class StudyRecord(Part):
         """The study as it was when a smaller budget was spent: no method gets more than the others of a suite."""
         kept: list[TrialRecord] = []
         for trial in self.trials:
-            spent = sum(trial.status != "failed" for trial in kept), sum(trial.seconds for trial in kept)
+            spent = len(kept), sum(trial.seconds for trial in kept)
             if spent[0] >= (search.trials or math.inf) or spent[1] >= (search.budget_seconds or math.inf):
                 break
             kept.append(trial)

@@ -30,7 +30,7 @@ def _known(objective: str) -> str:
 class SearchSpec(Section):
     """The budget that every cell of a comparison gets, and how it is spent."""
 
-    trials: int | None = Field(None, ge=1, description="Completed trials, pruned ones included; failed ones are not.")
+    trials: int | None = Field(None, ge=1, description="Trials that ended, pruned and failed ones included.")
     budget_seconds: float | None = Field(None, gt=0, description="Seconds of trials, instead of a number of them.")
     sampler: Sampler = Field("tpe", description="How configurations are proposed.")
     pruner: Pruner = Field("median", description="How hopeless trials end early; several objectives: none.")

@@ -39,10 +39,10 @@ def search_cell(
 ) -> StudyRecord:
     """Search one cell until its budget is spent; go on with its study if there is one.
 
-    A trial is completed when its runs ended or the pruner ended them; that is what counts against ``search.trials``. A
-    trial whose run diverged, ran out of memory or failed is told to Optuna as a complete but infeasible one with the
-    worst quality, which every sampler learns from and no best trial is chosen from; as many of them as ``trials`` end
-    the study too. An interrupted trial (exception, Ctrl-C, SIGKILL) is run again, here or in another process.
+    A trial counts against ``search.trials`` when its runs ended or the pruner ended them, whatever came of it: a method
+    that diverges easily gets no further tries for that. A trial whose run diverged, ran out of memory or failed is told
+    to Optuna as a complete but infeasible one with the worst quality, which every sampler learns from and no best trial
+    is chosen from. An interrupted trial (exception, Ctrl-C, SIGKILL) is run again, here or in another process.
 
     Args:
         spec: The cell. Hyperparameters and a learning rate given here are not searched; its seed is not used.
@@ -129,8 +129,7 @@ class Search:
         self.study = study
         self.shared = shared
         self.run_trial = run_trial
-        self.n_trials = plan.search.trials or math.inf
-        self.n_points = max_trials(plan.search.sampler, plan.space)
+        self.n_trials = min(plan.search.trials or math.inf, max_trials(plan.search.sampler, plan.space))
         self._running: tuple[int, float] | None = None  # number, and the time that no clock change moves
 
     def run(self) -> None:
@@ -148,18 +147,11 @@ class Search:
 
     def is_spent(self, trials: list[FrozenTrial]) -> bool:
         """Whether nothing is left of the budget, or of a grid."""
-        n_completed, n_failed = sum(map(is_completed, trials)), sum(map(is_failed, trials))
-        return (
-            max(n_completed, n_failed) >= self.n_trials
-            or n_completed + n_failed >= self.n_points
-            or self.seconds_left(trials) <= 0
-        )
+        return sum(map(has_ended, trials)) >= self.n_trials or self.seconds_left(trials) <= 0
 
     def has_place(self, trials: list[FrozenTrial]) -> bool:
         """Whether a trial may begin: one waits to be retried, or those that run leave room for another one."""
-        n_taken, n_failed = n_places(trials), sum(map(is_failed, trials))
-        has_room = n_taken < self.n_trials and n_taken + n_failed < self.n_points
-        return has_room or any(trial.state == TrialState.WAITING for trial in trials)
+        return n_places(trials) < self.n_trials or any(trial.state == TrialState.WAITING for trial in trials)
 
     def seconds_left(self, trials: list[FrozenTrial]) -> float:
         """Seconds of trials left, those of running ones counted until now; infinite with a budget of trials."""
@@ -206,20 +198,20 @@ class Search:
             raise TrialPruned("the budget is spent")
 
 
-def is_completed(trial: FrozenTrial) -> bool:
-    """Whether a trial counts against the budget: it ended by itself or by the pruner, and did not fail."""
-    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not is_failed(trial)
+def has_ended(trial: FrozenTrial) -> bool:
+    """Whether a trial counts against the budget: it ended by itself or by the pruner, and was not interrupted."""
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def n_places(trials: list[FrozenTrial]) -> int:
-    """How many trials of the budget are completed, running or waiting."""
-    return sum(is_completed(trial) or not trial.state.is_finished() for trial in trials)
+    """How many trials of the budget have ended, are running or waiting."""
+    return sum(has_ended(trial) or not trial.state.is_finished() for trial in trials)
 
 
 def summarize(search: Search) -> StudyRecord:
     """What is known of a study so far."""
     plan, trials = search.plan, search.study.get_trials(deepcopy=False)
-    ended = [_summarize_trial(trial) for trial in trials if is_completed(trial) or is_failed(trial)]
+    ended = [_summarize_trial(trial) for trial in trials if has_ended(trial)]
     ended.sort(key=lambda trial: trial.number)
     return StudyRecord(
         name=plan.name,

@@ -207,7 +207,7 @@ def test_a_study_without_trials_draws_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("objectives", [("quality",), ("quality", "seconds")])
 def test_wins_are_those_of_looking_at_every_beginning(objectives: tuple[str, ...], tmp_path: Path) -> None:
-    """The definition, of quadratic cost: the best of the first n completed trials for every n."""
+    """The definition, of quadratic cost: the best of the first n trials for every n."""
     search = SearchSpec(trials=40, sampler="random", pruner="none", objectives=objectives)  # type: ignore[arg-type]
     rng, ranks = random.Random(0), ("complete", "complete", "pruned", "failed")
     for _ in range(30):
@@ -227,7 +227,7 @@ def test_wins_are_those_of_looking_at_every_beginning(objectives: tuple[str, ...
         study = StudyRecord(
             name="x", spec=LORA, search=search, metric="accuracy", trials=trials, best=[], is_finished=True
         )
-        fronts = [best_trials(study.completed[:n], search, "accuracy") for n in range(1, len(study.completed) + 1)]
+        fronts = [best_trials(trials[:n], search, "accuracy") for n in range(1, len(trials) + 1)]
         expected = {front[0]: n for n, front in enumerate(fronts, 1) if len(front) == 1}
         assert study.n_trials_won == expected
         complete = [trial for trial in study.completed if trial.status == "complete"]

@@ -76,10 +76,10 @@ def test_objective_never_sees_test(tmp_path: Path) -> None:
     assert study.best == [max(study.trials, key=lambda trial: score(study.spec_of(trial.number))).number]
 
 
-def test_diverged_trials_are_failures_that_do_not_count_and_teach(tmp_path: Path) -> None:
+def test_diverged_trials_are_failures_that_count_and_teach(tmp_path: Path) -> None:
     study = search_cell(LORA, SearchSpec(trials=25, pruner="none"), tmp_path, space=HOT, run_trial=stand_in)
     failed = [trial for trial in study.trials if trial.status == "failed"]
-    assert len(study.completed) == 25
+    assert len(study.trials) == 25
     assert failed
     assert all(trial.params["training.learning_rate"] >= 1 for trial in failed)
     assert all(trial.reason == "the loss became nan at step 11" and trial.run_ids for trial in failed)
@@ -94,7 +94,8 @@ def test_every_sampler_goes_on_after_failures(tmp_path: Path, sampler: Sampler) 
         spec = SearchSpec(trials=12, sampler=sampler, objectives=objectives, pruner="none")
         study = search_cell(LORA, spec, tmp_path, space=HOT, run_trial=stand_in)
         # A grid of five learning rates, of which one diverges, after the default.
-        assert len(study.completed) == (5 if sampler == "grid" else 12)
+        assert len(study.trials) == (6 if sampler == "grid" else 12)
+        assert study.completed
 
 
 def test_study_in_which_everything_fails_ends(tmp_path: Path) -> None:

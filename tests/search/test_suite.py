@@ -92,6 +92,34 @@ def test_default_that_was_never_beaten_is_both(tmp_path: Path) -> None:
     record: Record = stand_in(study.spec_of(0).updated(seed=3), lambda step, metrics: None)
     labels = [lookup(copy, "tuning") for copy in label_tuning([record], [only_default])]
     assert labels == ["default", "best of 1 trials"]
+    chose = record.model_copy(update={"spec": record.spec.updated(seed=100)})
+    assert label_tuning([chose], [only_default]) == []
+    beaten = study.best != [0]
+    assert beaten
+    assert [lookup(copy, "tuning") for copy in label_tuning([chose], [study])] == ["default"]
+
+
+def test_one_setting_shows_one_number_in_both_of_its_rows(tmp_path: Path) -> None:
+    """The default won, and was also run on the search's seed: that run is in neither row."""
+    study = tune_all(tmp_path)[0].within(SearchSpec(trials=1, sampler="random", seeds=(100,)))
+    records = [stand_in(study.spec_of(0).updated(seed=seed), lambda step, metrics: None) for seed in (0, 1, 100)]
+    labelled = label_tuning(records, [study])
+    rows = {
+        label: [record.run_id for record in labelled if lookup(record, "tuning") == label]
+        for label in ("default", "best of 1 trials")
+    }
+    assert rows["default"] == rows["best of 1 trials"] == [record.run_id for record in records[:2]]
+
+
+def test_unequal_budgets_are_told(tmp_path: Path) -> None:
+    studies = tune_all(tmp_path)
+    few = studies[1].within(SearchSpec(trials=2, sampler="random", seeds=(100,)))
+    specs = [study.spec_of(study.best[0]).updated(seed=3) for study in (studies[0], few)]
+    records = [stand_in(spec, lambda step, metrics: None) for spec in specs]
+    told = tuning_sentence(label_tuning(records, [studies[0], few]))
+    assert "The budgets are unequal" in told
+    assert "adapters best of 2 trials; lora best of 8 trials" in told
+    assert "unequal" not in tuning_sentence(label_tuning(records[:1], studies))
 
 
 def test_records_without_a_study_stay_as_they_are(tmp_path: Path) -> None:
