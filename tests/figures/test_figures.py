@@ -38,16 +38,16 @@ def test_budget_figure_has_a_curve_for_each_method(results: Path, tmp_path: Path
     out = tmp_path / "budget.svg"
     assert call("budget", "--results", str(results), "--out", str(out)).strip() == str(out)
     text = out.read_text()
-    assert "<!-- lora -->" in text
-    assert "<!-- prefix -->" in text
+    assert "<!-- lora" in text
+    assert "<!-- prefix" in text
 
 
 def test_budget_figure_of_named_studies(results: Path, tmp_path: Path) -> None:
     out = tmp_path / "budget.svg"
     (prefix,) = (results / "studies").glob("prefix*.json")
     call("budget", prefix.stem, "--results", str(results), "--out", str(out))
-    assert "<!-- prefix -->" in out.read_text()
-    assert "<!-- lora -->" not in out.read_text()
+    assert "<!-- prefix" in out.read_text()
+    assert "<!-- lora" not in out.read_text()
 
 
 def test_after_a_search_tuned_and_default_settings_are_drawn_apart(results: Path, tmp_path: Path) -> None:
