@@ -80,6 +80,8 @@ class Method(Plugin):
     family: ClassVar[Family]
     """The group it is listed in."""
     trains: ClassVar[bool] = True
+    starts_as_base: ClassVar[bool] = True
+    """Whether, before a step is made, it answers as the base with the same head does."""
     uncheckpointed: ClassVar[str | None] = None
     """Why activations can't be recomputed under this method, where they can't."""
     needs: ClassVar[frozenset[Need]] = frozenset()
@@ -138,7 +140,10 @@ class Method(Plugin):
         return None
 
     def space(self) -> Space:
-        """What a search may vary; each default lies inside its range."""
+        """What a search may vary; each default lies inside its range.
+
+        ``learning_rate`` may be among it: the range of the peak rate, if not a factor of ten around the published one.
+        """
         return {}
 
     def trainable_final(self, model: "nn.Module") -> int | None:

@@ -29,6 +29,7 @@ class PrefixTuning(PeftMethod):
 
     source: ClassVar[str] = "Li & Liang 2021, https://arxiv.org/abs/2101.00190"
     family: ClassVar[Family] = "prompt"
+    starts_as_base: ClassVar[bool] = False
     version: ClassVar[int] = 2  # an untrained pooler is trained with the head
     uncheckpointed: ClassVar[str | None] = (
         "gradient checkpointing drops the past keys and values that prefix hands over: training.gradient_checkpointing "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.errors import SpecError, Unsupported
+from harness.core.info import Role
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,6 +51,36 @@ def linear_names(model: "nn.Module") -> list[str]:
         for name, module in stack_blocks.named_modules()
         if is_linear(module)
     ]
+
+
+_ROLES: dict[Role, tuple[str, ...]] = {
+    "query": ("query", "q_proj", "q_lin", "query_proj", "q"),
+    "key": ("key", "k_proj", "k_lin", "key_proj", "k"),
+    "value": ("value", "v_proj", "v_lin", "value_proj", "v"),
+    "output": (
+        "attention.output.dense",
+        "o_proj",
+        "out_lin",
+        "out_proj",
+        "attn.o",
+        "SelfAttention.o",
+        "EncDecAttention.o",
+    ),
+    "gate": ("gate_proj", "wi_0"),
+    "up": ("intermediate.dense", "up_proj", "lin1", "fc1", "wi_1", "wi", "c_fc"),
+    "down": ("output.dense", "down_proj", "lin2", "fc2", "DenseReluDense.wo", "mlp.c_proj", "mlp.Wo"),
+}
+"""How the names of layers with a role end; attention's output comes before that of the feed-forward."""
+
+
+def role_of(name: str) -> Role | None:
+    """What a linear layer of a block does, by its name; None for an unknown one, or one that does several things."""
+    return next((role for role, endings in _ROLES.items() if has_ending(name, *endings)), None)
+
+
+def has_ending(name: str, *endings: str) -> bool:
+    """Whether a dotted name is one of these, or ends with a dot and one of them."""
+    return f".{name}".endswith(tuple(f".{ending}" for ending in endings))
 
 
 def is_linear(module: "nn.Module") -> bool:

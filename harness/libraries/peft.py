@@ -1,26 +1,45 @@
 """What every method built on peft shares; such a method is its fields and one `config`."""
 
 import json
+import re
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from harness.core.errors import SpecError, unknown
+from pydantic import Field
+
+from harness.bases.anatomy import has_ending, role_of
+from harness.core.errors import SpecError, Unsupported, unknown
+from harness.core.spec import Quantization
 from harness.formulation import FORMULATIONS
-from harness.method import BaseInfo, Context, LinearShape, Method
+from harness.method import BaseInfo, Context, LinearShape, Method, TaskInfo
 from harness.storage.checkpoint import check_fits, read_tensors
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftConfig, PeftModel, TaskType
     from torch import nn
 
+
+class Sizes(NamedTuple):
+    """Of a linear layer."""
+
+    inputs: int
+    outputs: int
+
+
 ADAPTER = "default"
 """The name peft gives to a model's only adapter."""
+_HEAD = ".modules_to_save."
+"""In the names of what peft trains as a copy: the heads."""
 _PEFT_HEADS = ("classifier", "score")
 """Heads that peft trains by itself; naming a part of one as well would wrap it twice."""
 _NO_EMBEDDINGS = {"save_embedding_layers": False}
 """Else peft asks the hub whether the vocabulary has grown."""
+_ROLE = "role:"
 _TASK_TYPES = {
     "AutoModelForSequenceClassification": "SEQ_CLS",
     "AutoModelForTokenClassification": "TOKEN_CLS",
@@ -34,18 +53,31 @@ _TASK_TYPES = {
 class PeftMethod(Method):
     """A method whose modules come from peft and are stored in peft's own adapter format."""
 
+    harmless: ClassVar[str | None] = None
+    """How a warning of peft begins, as a regular expression, that says nothing about a run."""
+
     @abstractmethod
     def config(self, model: "nn.Module", context: Context) -> "PeftConfig":
         """peft's configuration; the task type and the heads to train are filled in by ``apply``."""
 
     def apply(self, model: "nn.Module", context: Context) -> "PeftModel":
-        """The model wrapped by peft; each head is trained as a copy, so it starts the same for every method."""
+        """The model wrapped by peft; each head is trained as a copy, so it starts the same for every method.
+
+        Raises:
+            Unsupported: peft refuses the base, or these settings on it.
+        """
         from peft import get_peft_model
 
         config = self.config(model, context)
         config.task_type = task_type(context)
         config.modules_to_save = [name for name in context.head_names if name.split(".")[0] not in _PEFT_HEADS] or None
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():
+            if self.harmless:
+                warnings.filterwarnings("ignore", self.harmless)
+            try:
+                return get_peft_model(model, config)
+            except ValueError as error:
+                raise Unsupported(f"peft refuses: {error}") from error
 
     def save(self, model: "PeftModel", folder: Path) -> None:
         """Write adapter_config.json and adapter_model.safetensors, which PeftModel.from_pretrained reads."""
@@ -79,7 +111,104 @@ class PeftMethod(Method):
         """
         if getattr(model.get_base_model(), "is_quantized", False):
             raise SpecError("cannot merge into quantized weights without rounding; export the adapter instead")
-        return model.merge_and_unload()
+        return _without_copies(model.merge_and_unload())
+
+
+def _without_copies(model: "nn.Module") -> "nn.Module":
+    """The model with trained heads in the place of the wrappers that some types leave around them."""
+    from peft.utils import ModulesToSaveWrapper
+
+    wrapped = {name: m for name, m in model.named_modules() if isinstance(m, ModulesToSaveWrapper)}
+    for name, wrapper in wrapped.items():
+        parent, _, last = name.rpartition(".")
+        setattr(model.get_submodule(parent), last, wrapper.modules_to_save[ADAPTER])
+    return model
+
+
+class PeftLayers(PeftMethod):
+    """A method whose modules from peft take the place of linear layers in the blocks."""
+
+    config_class: ClassVar[str]
+    """The name of peft's configuration."""
+    seed_field: ClassVar[str | None] = None
+    """The configuration's field for a seed of its own."""
+    unreadable: ClassVar[tuple[Quantization, ...]] = ()
+    """Precisions whose layers it fails on, or whose packed weights it would take for plain ones."""
+    unbiased: ClassVar[bool] = False
+    """Whether it fails on quantized layers that have biases."""
+
+    target_modules: tuple[str, ...] | None = Field(
+        None,
+        description="The layers adapted, by names or their endings, roles (role:query) or regular expressions (/…/); "
+        "default: every linear layer of the blocks.",
+    )
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """Few types can unpack quantized weights, or change what a quantized layer returns."""
+        name = f"peft's {type(self).__name__}"
+        if base.quantization in self.unreadable:
+            return f"{name} can't train on {base.quantization} layers"
+        if self.unbiased and base.quantization != "none" and any(shape.has_bias for shape in base.linears):
+            return f"{name} can't train on {base.quantization} layers with biases"
+        return None
+
+    def options(self, sizes: Sequence[Sizes]) -> dict[str, Any]:
+        """The configuration's fields that those of the method stand for.
+
+        Args:
+            sizes: Inputs and outputs of each layer that is adapted.
+        """
+        raise NotImplementedError
+
+    def block_params(self, sizes: Sequence[Sizes]) -> int:
+        """Trained parameters in one block of the base by formula, from the sizes of its layers that are adapted."""
+        raise NotImplementedError
+
+    def shared_params(self, sizes: Sequence[Sizes]) -> int:
+        """Trained parameters that all blocks share, likewise."""
+        return 0
+
+    def config(self, model: "nn.Module", context: Context) -> "PeftConfig":
+        """peft's configuration.
+
+        Raises:
+            Unsupported: the type can't change layers that keep their weights transposed, as GPT-2's do.
+        """
+        import peft
+
+        targets = target_names(model, self.target_modules)
+        options = self.options([_sizes(model.get_submodule(name)) for name in targets])
+        made = getattr(peft, self.config_class)
+        if "fan_in_fan_out" in {field.name for field in fields(made)}:
+            options["fan_in_fan_out"] = are_transposed(model, targets)
+        elif are_transposed(model, targets):
+            raise Unsupported(f"peft's {type(self).__name__} knows no layers that keep their weights transposed")
+        if self.seed_field:
+            options[self.seed_field] = context.seed
+        return made(target_modules=targets, **options)
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """Those of every block, and what the blocks share."""
+        sizes = [Sizes(shape.inputs, shape.outputs) for shape in target_shapes(base, self.target_modules)]
+        return base.n_blocks * self.block_params(sizes) + self.shared_params(sizes) if sizes else None
+
+
+class HeadRate(PeftMethod):
+    """A method whose rate is far too high for the task's head, which gets its own."""
+
+    head_learning_rate: float
+
+    def groups(self, model: "nn.Module", rate: float) -> list[dict[str, Any]]:
+        """The method's own parameters at the run's rate, the head's at their own."""
+        named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        head = [parameter for name, parameter in named.items() if _HEAD in name]
+        own = [parameter for name, parameter in named.items() if _HEAD not in name]
+        return [{"params": own}, {"params": head, "lr": self.head_learning_rate}] if head else [{"params": own}]
+
+
+def common_block(sides: Sequence[int], at_most: int) -> int:
+    """The largest size of a block, at most so large, that divides all these sides of layers."""
+    return max(block for block in range(1, at_most + 1) if gcd(*sides) % block == 0)
 
 
 def task_type(context: Context) -> "TaskType":
@@ -91,10 +220,10 @@ def task_type(context: Context) -> "TaskType":
 
 
 def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
-    """Full names of the linear layers in the blocks: all, or those that a chosen name or its ending fits.
+    """Full names of the linear layers in the blocks: all, or those that one of the choices fits.
 
     Raises:
-        SpecError: for a chosen name that fits none.
+        SpecError: for a choice that fits none.
     """
     from harness.bases.anatomy import linear_names
 
@@ -102,9 +231,19 @@ def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
     if chosen is None:
         return names
     for choice in chosen:
-        if not any(_ends_with(name, choice) for name in names):
-            raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names})
-    return [name for name in names if any(_ends_with(name, choice) for choice in chosen)]
+        if not any(_fits(name, choice) for name in names):
+            roles = {f"{_ROLE}{role}" for name in names if (role := role_of(name))}
+            raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names} | roles)
+    return [name for name in names if any(_fits(name, choice) for choice in chosen)]
+
+
+def _fits(name: str, choice: str) -> bool:
+    """Whether a layer is meant by a choice: a role, a regular expression between slashes, a name or its ending."""
+    if choice.startswith(_ROLE):
+        return role_of(name) == choice.removeprefix(_ROLE)
+    if len(choice) > 2 and choice.startswith("/") and choice.endswith("/"):
+        return re.search(choice[1:-1], name) is not None
+    return has_ending(name, choice)
 
 
 def put_in_place_of(config: "LoraConfig", layers: "Mapping[type[nn.Module], type[nn.Module]]") -> None:
@@ -115,6 +254,13 @@ def put_in_place_of(config: "LoraConfig", layers: "Mapping[type[nn.Module], type
     config._register_custom_module(dict(layers))
 
 
+def _sizes(layer: "nn.Module") -> Sizes:
+    """Inputs and outputs of a linear layer, of GPT-2's Conv1D too."""
+    if hasattr(layer, "in_features"):
+        return Sizes(layer.in_features, layer.out_features)
+    return Sizes(*layer.weight.shape)
+
+
 def are_transposed(model: "nn.Module", names: Sequence[str]) -> bool:
     """Whether these layers keep their weights as (inputs, outputs), as GPT-2's do; peft wants to be told."""
     from torch import nn
@@ -123,11 +269,10 @@ def are_transposed(model: "nn.Module", names: Sequence[str]) -> bool:
 
 
 def target_shapes(base: BaseInfo, chosen: Sequence[str] | None) -> list[LinearShape]:
-    """The linear layers that ``target_names`` gives, of one block and with their sizes; empty where not known."""
-    return [
-        shape for shape in base.linears if chosen is None or any(_ends_with(shape.name, choice) for choice in chosen)
-    ]
+    """The linear layers that ``target_names`` gives, of one block and with their sizes; empty where not known.
 
-
-def _ends_with(name: str, ending: str) -> bool:
-    return f".{name}".endswith(f".{ending}")
+    What a regular expression chooses may differ from block to block, so with one of them nothing is known.
+    """
+    if any(choice.startswith("/") for choice in chosen or ()):
+        return []
+    return [shape for shape in base.linears if chosen is None or any(_fits(shape.name, choice) for choice in chosen)]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 TrialParams = dict[str, Any]
 
 LEARNING_RATE_FACTOR = 10.0
-"""The learning rate is searched from the published one divided by this to the published one times this."""
+"""Of a method that says no range, the learning rate is searched from the published one divided by this to the published
+one times this."""
 
 GRID_POINTS = 5
 """Values of a range without a step in a grid: odd, so that the centre is one of them."""
@@ -28,18 +29,22 @@ def search_space(spec: RunSpec, method: Method, recipes: Sequence[Recipe] = ()) 
     The names are those of ``--set``: ``method.rank``, ``recipe.NAME.field``, ``training.learning_rate``. The spaces of
     plug-ins are flat (no range depends on another choice), so the samplers may treat them jointly.
     """
-    space: Space = {f"method.{name}": range_ for name, range_ in method.space().items()}
+    own = method.space()
+    rates = own.pop("learning_rate", None)
+    space: Space = {f"method.{name}": range_ for name, range_ in own.items()}
     for recipe in recipes:
         space |= {f"recipe.{recipe.name}.{field}": range_ for field, range_ in recipe.space().items()}
     if method.trains:
-        centre = method.learning_rate
-        rates = Range(centre / LEARNING_RATE_FACTOR, centre * LEARNING_RATE_FACTOR, log=True)
-        space["training.learning_rate"] = rates
+        space["training.learning_rate"] = rates or _around(method.learning_rate)
     given = {f"method.{name}" for name in spec.method.settings}
     given |= {f"recipe.{recipe.name}.{field}" for recipe in spec.recipes for field in recipe.settings}
     if spec.training.learning_rate is not None:
         given.add("training.learning_rate")
     return {name: range_ for name, range_ in space.items() if name not in given}
+
+
+def _around(rate: float) -> Range:
+    return Range(rate / LEARNING_RATE_FACTOR, rate * LEARNING_RATE_FACTOR, log=True)
 
 
 def default_params(method: Method, space: Space, recipes: Sequence[Recipe] = ()) -> TrialParams:

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from harness.bases.load import keep_packing
+from harness.bases.shapes import linear_shapes
 from harness.core.spec import Quantization
 from harness.method import BaseInfo, BaseKind, Context, TaskInfo
 
@@ -52,9 +53,8 @@ def _bert() -> BertConfig:
     )
 
 
-def decoder() -> PreTrainedModel:
-    """Llama as a language model."""
-    config = LlamaConfig(
+def _llama() -> LlamaConfig:
+    return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=HIDDEN,
         num_hidden_layers=BLOCKS,
@@ -64,12 +64,15 @@ def decoder() -> PreTrainedModel:
         max_position_embeddings=64,
         pad_token_id=0,
     )
-    return _seeded(LlamaForCausalLM, config)
 
 
-def encoder_decoder() -> PreTrainedModel:
-    """T5 as a language model."""
-    config = T5Config(
+def decoder() -> PreTrainedModel:
+    """Llama as a language model."""
+    return _seeded(LlamaForCausalLM, _llama())
+
+
+def _t5() -> T5Config:
+    return T5Config(
         vocab_size=VOCABULARY,
         d_model=HIDDEN,
         d_kv=8,
@@ -80,9 +83,14 @@ def encoder_decoder() -> PreTrainedModel:
         decoder_start_token_id=0,
         eos_token_id=5,  # </s> of harness.testing.snapshots
     )
-    return _seeded(T5ForConditionalGeneration, config)
 
 
+def encoder_decoder() -> PreTrainedModel:
+    """T5 as a language model."""
+    return _seeded(T5ForConditionalGeneration, _t5())
+
+
+_CONFIGS = {"encoder": _bert, "decoder": _llama, "encoder_decoder": _t5}
 MODELS = {"encoder": encoder, "decoder": decoder, "encoder_decoder": encoder_decoder}
 
 
@@ -127,6 +135,7 @@ def base_info(kind: BaseKind, quantization: Quantization = "none") -> BaseInfo:
         HIDDEN,
         has_mask_head=False,
         is_sentence_embedding=False,
+        linears=linear_shapes(_CONFIGS[kind]().to_dict()),
         has_biases=kind == "encoder",
     )
 
