@@ -22,6 +22,7 @@ class LoReFT(Method):
 
     family: ClassVar[Family] = "bottleneck"
     source: ClassVar[str] = "Wu et al. 2024, https://arxiv.org/abs/2404.03592"
+    starts_as_base: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 9e-4
 
     rank: int = Field(8, ge=1, description="Dimensions of the subspace.")

@@ -13,7 +13,6 @@ from torch import nn
 
 from harness.core.errors import SpecError
 from harness.formulation import BoundFormulation
-from harness.method import METHODS
 from harness.runs.predict import predict
 from harness.runs.resolve import resolve
 from harness.runs.run import run
@@ -21,6 +20,7 @@ from harness.storage.record import Record
 from harness.task import Example
 from tests.conftest import MakeSpec
 from tests.ready import ready
+from tests.representatives import REPRESENTATIVES
 
 QUESTIONS = [
     Example("0", {"question": "is the film good"}, 1, ("very", "the plot is a great one", "bad")),
@@ -140,8 +140,8 @@ def likeness(make_spec: MakeSpec, embedder: str, tmp_path: Path) -> Callable[...
     return train
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS.names() if name != "zero_shot"])
-def test_every_method_trains_likeness(method: str, likeness: Callable[..., Record]) -> None:
+@pytest.mark.parametrize("method", ["linear_probe", *REPRESENTATIVES])
+def test_a_method_of_every_family_trains_likeness(method: str, likeness: Callable[..., Record]) -> None:
     record = likeness(method, max_steps=4)
     assert record.status == ("skipped" if method == "linear_probe" else "ok"), record.reason
     assert record.params.head == 0

@@ -18,12 +18,12 @@ from transformers import AutoModel
 from harness.bases.load import Wanted, load
 from harness.core.errors import HarnessError, SourceError, SpecError
 from harness.core.spec import BaseSpec
-from harness.method import METHODS
 from harness.runs.resolve import resolve
 from harness.runs.run import run
 from harness.storage.store import Store
 from harness.testing.snapshots import save_snapshot
 from tests.conftest import MakeSpec, Register
+from tests.representatives import REPRESENTATIVES, SMALLER
 
 POOLER, CLASSIFIER = 32 * 32 + 32, 2 * 32 + 2
 """Parameters of the tiny encoder's head."""
@@ -73,9 +73,11 @@ def test_a_pooler_that_was_never_trained_is_made_for_the_task(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "encoder_decoder"])
-@pytest.mark.parametrize("method", METHODS.names())
-def test_every_method_runs_on_every_kind_of_base(method: str, kind: str, make_spec: MakeSpec, tmp_path: Path) -> None:
-    spec = make_spec(method, kind, training={"max_steps": 4})
+@pytest.mark.parametrize("method", ["zero_shot", *REPRESENTATIVES])
+def test_a_method_of_every_family_runs_on_every_kind_of_base(
+    method: str, kind: str, make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    spec = make_spec(method, kind, method=SMALLER.get(method, {}), training={"max_steps": 4})
     record = run(spec, tmp_path)
     if reason := resolve(spec).skip_reason():
         assert (record.status, record.reason) == ("skipped", reason)

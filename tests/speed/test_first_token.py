@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, BertConfig, ElectraConfig, PreTrainedConfig, RobertaConfig
 
-from harness.core.spec import MethodSpec
-from harness.method import METHODS, make_method
+from harness.method import METHODS
 from harness.speed.first_token import keep_first_token
 from harness.testing import tiny
+from tests.representatives import small
 
 SMALL = {
     "vocab_size": tiny.VOCABULARY,
@@ -54,7 +54,7 @@ def test_families(config_class: type[PreTrainedConfig]) -> None:
 @pytest.mark.parametrize("name", TRAINED)
 def test_methods(name: str) -> None:
     """Adapters hook into the block, prefixes add keys, peft wraps its layers: all as before."""
-    method, models = make_method(MethodSpec(name=name)), []
+    method, models = small(name), []
     for short in (False, True):
         base = tiny.load("encoder")
         if short:

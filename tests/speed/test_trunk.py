@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from harness.bases.anatomy import blocks
 from harness.bases.features import Features
 from harness.bases.load import Base
-from harness.core.spec import MethodSpec, parse_spec
-from harness.method import METHODS, BaseKind, make_method
+from harness.core.spec import parse_spec
+from harness.method import METHODS, BaseKind
 from harness.methods.last_layers import LastLayers
 from harness.runs.run import run
 from harness.speed.first_token import keep_first_token
@@ -20,6 +20,7 @@ from harness.testing import tiny
 from tests.architectures import save_architecture
 from tests.conftest import MakeSpec
 from tests.ready import ready
+from tests.representatives import small
 
 
 def base_of(model: nn.Module, kind: BaseKind) -> Base:
@@ -178,7 +179,7 @@ ABOVE = ("ladder", "last_layers", "linear_probe", "skip_adapters", "zero_shot")
 @pytest.mark.parametrize("name", [name for name in METHODS.names() if name not in ABOVE])
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_nothing_is_kept_below_trained_parts(name: str, kind: BaseKind) -> None:
-    method = make_method(MethodSpec(name=name))
+    method = small(name)
     if reason := method.skip(tiny.base_info(kind), tiny.task_info(kind)):
         pytest.skip(reason)
     model = method.apply(tiny.load(kind), tiny.context(kind))

@@ -6,17 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from harness.core.spec import MethodSpec
-from harness.method import METHODS, BaseKind, make_method
+from harness.method import BaseKind
 from harness.methods.prefix import PrefixTuning
 from harness.runs.run import run
 from harness.storage.checkpoint import trainable
 from harness.testing import tiny
 from harness.training.reach import Reach, Unreached
 from tests.conftest import TOY_METHOD, MakeSpec, Register
-
-TRAINED = [name for name in METHODS.names() if METHODS.find(name).trains]
-
+from tests.representatives import REPRESENTATIVES, small
 
 IDLE = "import torch; model.idle = torch.nn.Parameter(torch.zeros(3)); return model"
 
@@ -29,10 +26,10 @@ def one_step(model: nn.Module, kind: BaseKind, added: frozenset[str]) -> Reach:
 
 
 @pytest.mark.parametrize("kind", tiny.MODELS)
-@pytest.mark.parametrize("name", TRAINED)
-def test_a_first_step_reaches_every_method(name: str, kind: BaseKind) -> None:
+@pytest.mark.parametrize("name", REPRESENTATIVES)
+def test_a_first_step_reaches_a_method_of_every_family(name: str, kind: BaseKind) -> None:
     """Also where one factor is zero and the other has no gradient yet."""
-    method, model = make_method(MethodSpec(name=name)), tiny.load(kind)
+    method, model = small(name), tiny.load(kind)
     if reason := method.skip(tiny.base_info(kind), tiny.task_info(kind)):
         pytest.skip(reason)
     own = {id(parameter) for parameter in model.parameters()}
