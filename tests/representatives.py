@@ -6,7 +6,7 @@ from harness.method import METHODS, Method
 
 REPRESENTATIVES = ("adapters", "fourierft", "full", "ia3", "ladder", "last_layers", "lora", "oft", "prefix")
 SMALLER: dict[str, dict[str, Any]] = {
-    "fourierft": {"n_frequencies": 100},
+    "fourierft": {"n_frequencies": 100, "scaling": 10},
     "hira": {"rank": 8},
     "miss": {"rank": 8},
     "pvera": {"rank": 16},

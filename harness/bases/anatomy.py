@@ -62,13 +62,14 @@ _ROLES: dict[Role, tuple[str, ...]] = {
         "o_proj",
         "out_lin",
         "out_proj",
+        "attention.dense",
         "attn.o",
         "SelfAttention.o",
         "EncDecAttention.o",
     ),
     "gate": ("gate_proj", "wi_0"),
-    "up": ("intermediate.dense", "up_proj", "lin1", "fc1", "wi_1", "wi", "c_fc"),
-    "down": ("output.dense", "down_proj", "lin2", "fc2", "DenseReluDense.wo", "mlp.c_proj", "mlp.Wo"),
+    "up": ("intermediate.dense", "up_proj", "lin1", "fc1", "wi_1", "wi", "c_fc", "ffn"),
+    "down": ("output.dense", "down_proj", "lin2", "fc2", "DenseReluDense.wo", "mlp.c_proj", "mlp.Wo", "ffn_output"),
 }
 """How the names of layers with a role end; attention's output comes before that of the feed-forward."""
 

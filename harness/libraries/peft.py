@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
 
 from pydantic import Field
 
 from harness.bases.anatomy import has_ending, role_of
 from harness.core.errors import SpecError, Unsupported, unknown
+from harness.core.info import Role
 from harness.core.spec import Quantization
 from harness.formulation import FORMULATIONS
 from harness.method import BaseInfo, Context, LinearShape, Method, TaskInfo
@@ -40,6 +41,7 @@ _PEFT_HEADS = ("classifier", "score")
 _NO_EMBEDDINGS = {"save_embedding_layers": False}
 """Else peft asks the hub whether the vocabulary has grown."""
 _ROLE = "role:"
+_ROLES = {f"{_ROLE}{role}" for role in get_args(Role)}
 _TASK_TYPES = {
     "AutoModelForSequenceClassification": "SEQ_CLS",
     "AutoModelForTokenClassification": "TOKEN_CLS",
@@ -224,6 +226,7 @@ def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
 
     Raises:
         SpecError: for a choice that fits none.
+        Unsupported: for a role that no layer is known to have.
     """
     from harness.bases.anatomy import linear_names
 
@@ -231,9 +234,11 @@ def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
     if chosen is None:
         return names
     for choice in chosen:
-        if not any(_fits(name, choice) for name in names):
-            roles = {f"{_ROLE}{role}" for name in names if (role := role_of(name))}
-            raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names} | roles)
+        if any(_fits(name, choice) for name in names):
+            continue
+        if choice in _ROLES:
+            raise Unsupported(f"no layer of {type(model).__name__} is known as {choice.removeprefix(_ROLE)} alone")
+        raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names} | _ROLES)
     return [name for name in names if any(_fits(name, choice) for choice in chosen)]
 
 
