@@ -78,7 +78,7 @@ class PeftMethod(Method):
                 warnings.filterwarnings("ignore", self.harmless)
             try:
                 return get_peft_model(model, config)
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise Unsupported(f"peft refuses: {error}") from error
 
     def save(self, model: "PeftModel", folder: Path) -> None:
