@@ -259,11 +259,9 @@ def put_in_place_of(config: "LoraConfig", layers: "Mapping[type[nn.Module], type
     config._register_custom_module(dict(layers))
 
 
-def _sizes(layer: "nn.Module") -> Sizes:
+def _sizes(layer: Any) -> Sizes:
     """Inputs and outputs of a linear layer, of GPT-2's Conv1D too."""
-    if hasattr(layer, "in_features"):
-        return Sizes(layer.in_features, layer.out_features)
-    return Sizes(*layer.weight.shape)
+    return Sizes(layer.in_features, layer.out_features) if hasattr(layer, "in_features") else Sizes(*layer.weight.shape)
 
 
 def are_transposed(model: "nn.Module", names: Sequence[str]) -> bool:
