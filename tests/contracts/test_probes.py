@@ -13,7 +13,7 @@ from harness.testing.probe import ProbeContract
 from harness.testing.snapshots import save_snapshot, tiny_spec
 
 GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
-OWN = {"forgetting", "checklist"}
+OWN = {"forgetting", "checklist", "groups", "stereotypes"}
 """Probes whose defaults read more than a tiny run has."""
 
 
@@ -42,6 +42,26 @@ class TestForgetting(InOneFolder):
     @classmethod
     def spec(cls, folder: Path) -> RunSpec:
         base = save_snapshot("encoder", folder / "masked", has_mask_head=True)
+        return tiny_spec(folder, base={"name": str(base)})
+
+
+class TestGroups(InOneFolder):
+    plugin = "groups"
+    settings: ClassVar[Mapping[str, Any]] = {
+        "patterns": {"with": r"\bwith\b", "without": r"^((?!\bwith\b).)*$"},
+        "least": 2,
+    }
+
+
+class TestStereotypes(ProbeContract):
+    plugin = "stereotypes"
+    settings: ClassVar[Mapping[str, Any]] = {"n_sentences": 4}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls, folder: Path) -> RunSpec:
+        base = save_snapshot("decoder", folder / "decoder")
+        # The tiny base knows hardly a word: sentences are of unknown tokens, which have likelihoods too.
         return tiny_spec(folder, base={"name": str(base)})
 
 
