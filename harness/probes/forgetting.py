@@ -62,7 +62,7 @@ class Forgetting(Probe):
             found |= self._language(subject, unadapted)
         if subject.base.is_sentence_embedding:
             found |= self._similarity(subject, unadapted)
-        if self.tasks:
+        if self.tasks and subject.base.kind == "decoder":
             found["untrained_tasks_drop"] = self._tasks(subject, unadapted)
         return found
 
