@@ -106,6 +106,8 @@ class Recipe(Plugin):
 
     needs: ClassVar[frozenset[Need]] = frozenset()
     """What of the model it reads: a speed trick that would break it is off for the run, and the record says so."""
+    relabels: ClassVar[bool] = False
+    """Whether changing labels is its very idea: those of others stay as they are."""
 
     @property
     def passes(self) -> float:
@@ -122,10 +124,20 @@ class Recipe(Plugin):
     def examples(self, train: Sequence[Example], epoch: int, random: "np.random.Generator") -> Sequence[Example]:
         """The training examples of an epoch (from 1), instead of those given; the same object where none changes.
 
-        Must be as many as there are, or the steps of the run would change. Labels stay unless changing them is the
-        recipe's very idea. What is judged is never passed through here.
+        Must be as many as there are, or the steps of the run would change, in the same order and with their labels
+        (but see ``relabels``). What is judged is never passed through here.
         """
         return train
+
+    def draw(
+        self, training: Training, rows: Sequence[Any], places: Sequence[int], random: "np.random.Generator"
+    ) -> Sequence[int]:
+        """What the step learns from: places among the ``rows`` of the epoch, instead of those given.
+
+        By default every example comes once in an epoch. A row has its ``example`` and its ``length`` in tokens; a
+        place may come more than once, and a step may have any number of them, or none.
+        """
+        return places
 
     def losses(self, training: Training, batch: Any, inner: Losses) -> "Tensor":
         """What is minimized for a batch by row, shape (B,); ``inner`` computes the task's, as often as it is called.

@@ -52,8 +52,15 @@ def batches(n_examples: int, batch_size: int, seed: int) -> Iterator[tuple[int, 
             yield epoch, batch
 
 
+Draw = Callable[[Sequence[Row], Sequence[int]], Sequence[int]]
+"""The places of a step's rows among those of the epoch, instead of the places given."""
+
+
 def step_rows(
-    rows: Sequence[Row], spec: RunSpec, of_epoch: Callable[[int], Sequence[Row]] | None = None
+    rows: Sequence[Row],
+    spec: RunSpec,
+    of_epoch: Callable[[int], Sequence[Row]] | None = None,
+    draw: Draw = lambda _rows, places: places,
 ) -> Iterator[list[Row]]:
     """The rows of each optimizer step, without end: as many batches as are accumulated.
 
@@ -61,12 +68,16 @@ def step_rows(
         rows: The rows of every epoch, unless ``of_epoch`` makes as many others, asked once for each.
         spec: Says how large a batch is.
         of_epoch: Takes the number of an epoch, from 1.
+        draw: Asked at every step; what it chooses itself is of the epoch in which the step ends.
     """
     order = batches(len(rows), spec.training.batch_size, spec.seed)
     given = lru_cache(maxsize=1)(of_epoch or (lambda _epoch: rows))
     while True:
         taken = [next(order) for _ in range(spec.training.accumulation_steps)]
-        yield [given(epoch)[index] for epoch, batch in taken for index in batch]
+        usual = [given(epoch)[index] for epoch, batch in taken for index in batch]
+        of_last, places = given(taken[-1][0]), [index for _, batch in taken for index in batch]
+        drawn = draw(of_last, places)
+        yield usual if drawn is places else [of_last[index] for index in drawn]
 
 
 def passes(rows: Sequence[Row], batch_size: int, max_padding: float) -> list[list[Row]]:

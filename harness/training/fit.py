@@ -79,7 +79,7 @@ def fit(
     hooks.begin()
     optimizer, schedule = _optimizer(hooks, spec)
     epochs = Epochs(trainee, hooks, rows)
-    order = step_rows(rows, formulation.spec, epochs)
+    order = step_rows(rows, formulation.spec, epochs, hooks.draw)
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
     gradients, trained, device = Step(trainee, hooks), training.trained, next(model.parameters()).device

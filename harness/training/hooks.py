@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from harness.bases.heads import is_of_head
 from harness.core.errors import HarnessError
 from harness.core.seeds import derive
-from harness.formulation import BoundFormulation
+from harness.formulation import BoundFormulation, Row
 from harness.method import Method
 from harness.recipe import Losses, Recipe, Training
 from harness.storage.checkpoint import trainable
@@ -68,6 +68,14 @@ class Hooks:
             if len(given) != len(train):
                 raise HarnessError(f"recipe {recipe.name} made {len(given):,} of {len(train):,} training examples")
         return given
+
+    def draw(self, rows: Sequence[Row], places: Sequence[int]) -> Sequence[int]:
+        """The places of a step's rows among those of the epoch; ``places`` itself where no recipe chooses others."""
+        for recipe in reversed(self.recipes):
+            step = self.training.step
+            random = np.random.default_rng(derive(self.training.seed, f"recipe/{recipe.name}/step {step}"))
+            places = recipe.draw(self.training, rows, places, random)
+        return places
 
     def losses(self, task: Losses) -> Losses:
         """What is minimized, from the task's own losses."""
