@@ -40,9 +40,27 @@ class TaskSpec(Section):
     name: str = Field(min_length=1, description="Registered task, or a file describing one's own.")
     path: str | None = Field(None, description="Folder with train/validation/test.parquet (hub columns).")
     train_limit: int | None = Field(None, ge=2, description="Examples kept of train (stratified, seeded).")
+    train_per_class: int | None = Field(None, ge=1, description="Examples kept of each class of train (seeded).")
     validation_limit: int | None = Field(None, ge=1, description="Examples kept of validation.")
     test_limit: int | None = Field(None, ge=1, description="Examples kept of test.")
     out_of_domain: bool = Field(False, description="Also answer the tests of the tasks that this task names.")
+    folds: int | None = Field(
+        None, ge=2, description="Cut train and validation into so many parts (seeded), each of which is once the test."
+    )
+    fold: int = Field(0, ge=0, description="The part that is the test, from 0.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TaskSpec":
+        if self.train_limit is not None and self.train_per_class is not None:
+            raise ValueError("train_limit and train_per_class both say how much of train is kept; leave one out")
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold {self.fold} is none of {self.folds or 1}; fold counts from 0, folds says how many")
+        return self
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the examples depend on the run's seed."""
+        return bool(self.train_limit or self.train_per_class or self.folds)
 
 
 class PluginSpec(BaseModel):

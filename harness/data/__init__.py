@@ -13,16 +13,20 @@ from harness.task import Example, Found, Splits, Task
 def load(task: Task, spec: TaskSpec, seed: int) -> tuple[Splits, DataInfo]:
     """The examples of one run.
 
-    ``seed`` decides only which training examples a ``train_limit`` keeps: validation and test are the same for every
-    seed, so that all seeds are judged on the same examples.
+    ``seed`` decides only which training examples a limit keeps: validation and test are the same for every seed, so
+    that all seeds are judged on the same examples. In cross-validation it decides how the folds are cut.
 
     Raises:
         SourceError: no source has the task, or what it has can't be read as this task.
-        SpecError: the training examples have one class or one value, or ``task.path`` is given for one's own file.
+        SpecError: the training examples have one class or one value, are too few for the folds or the limit, or
+            ``task.path`` is given for one's own file.
     """
     from harness.data import protocol
 
     place, splits, kind, dropped, left_out = _whole(task, spec.path)
+    if spec.folds:
+        left_out = left_out | {"examples of the task's own test, as in cross-validation,": len(splits.test)}
+        splits, kind = protocol.cross_validate(task, splits, spec.folds, spec.fold, seed), "folds"
     splits = protocol.limit(task, splits, spec, seed)
     protocol.check_targets(task, splits.train)
     sizes = {"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)}
@@ -44,7 +48,7 @@ def scaled(task: Task, train: Sequence[Example]) -> Task:
     return task.model_copy(update={"value_range": (min(targets), max(targets))})
 
 
-Whole = tuple[str, Splits, Literal["official", "carved"], int, dict[str, int]]
+Whole = tuple[str, Splits, Literal["official", "carved", "folds"], int, dict[str, int]]
 _KEPT: dict[tuple[Task, str | None], Whole] = {}
 _keeps_examples = False
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.errors import SourceError, SpecError
 from harness.core.seeds import derive
@@ -18,7 +19,7 @@ CARVED_VALIDATION = (0.1, 1000)
 CARVED_TEST = (0.2, 2000)
 """The same for test: larger, because the differences between methods are claimed on it."""
 
-Protocol = Literal["official", "carved"]
+Protocol = Literal["official", "carved", "folds"]
 Hashed = list[tuple[bytes, Example]]
 
 
@@ -78,11 +79,40 @@ def _carve(task: Task, train: Hashed, ratio: float, at_most: int) -> tuple[Hashe
     return [pair for pair in train if pair[0] > highest], [pair for pair in train if pair[0] <= highest]
 
 
+def cross_validate(task: Task, splits: Splits, n_folds: int, fold: int, seed: int) -> Splits:
+    """One fold of train and validation as test, validation carved from the others; the test that there was is unused.
+
+    Folds are of equal size, classes in proportion, equal texts in one fold. They are the same for all methods, and
+    others for each seed: several seeds are a repeated cross-validation.
+
+    Raises:
+        SpecError: fewer different texts than folds.
+        SourceError: the other folds have too few to carve from.
+    """
+    salt = derive(seed, "folds").to_bytes(4, "big")
+    pool = [(hashlib.sha256(salt + text).digest(), example) for text, example in _hashed(splits.train)]
+    pool += [(hashlib.sha256(salt + text).digest(), example) for text, example in _hashed(splits.validation)]
+    classes: dict[bytes, str] = {}
+    for text, example in pool:
+        classes.setdefault(text, str(example.target) if task.kind == "classification" else "")
+    if len(classes) < n_folds:
+        raise SpecError(f"{task.name} has {len(classes)} different examples, too few for task.folds={n_folds}")
+    ordered = sorted(classes, key=lambda text: (classes[text], text))
+    tested = set(ordered[fold::n_folds])
+    train, validation = _carve(task, [pair for pair in pool if pair[0] not in tested], *CARVED_VALIDATION)
+    test = [pair for pair in pool if pair[0] in tested]
+    return Splits(*([example for _, example in part] for part in (train, validation, test)))
+
+
 def limit(task: Task, splits: Splits, spec: TaskSpec, seed: int) -> Splits:
     """At most as many examples as the spec allows; only train depends on the user's seed."""
     stratified = task.kind == "classification"
+    if spec.train_per_class is not None:
+        train = few_per_class(task, splits.train, spec.train_per_class, derive(seed, "subsample"))
+    else:
+        train = subsample(splits.train, spec.train_limit, derive(seed, "subsample"), stratified)
     return Splits(
-        subsample(splits.train, spec.train_limit, derive(seed, "subsample"), stratified),
+        train,
         subsample(splits.validation, spec.validation_limit, derive(0, "subsample validation"), stratified),
         subsample(splits.test, spec.test_limit, derive(0, "subsample test"), stratified),
     )
@@ -97,8 +127,33 @@ def subsample(examples: list[Example], n: int | None, seed: int, stratified: boo
     exact = n * counts / len(groups)
     quotas = np.floor(exact).astype(int)
     quotas[np.argsort(quotas - exact, kind="stable")[: n - quotas.sum()]] += 1
+    return _drawn(examples, groups, zip(classes, quotas, strict=True), seed)
+
+
+def few_per_class(task: Task, examples: list[Example], n: int, seed: int) -> list[Example]:
+    """``n`` examples of each class, in their order.
+
+    Raises:
+        SpecError: no classification, or a class with fewer.
+    """
+    if task.kind != "classification":
+        raise SpecError(f"task.train_per_class needs classes; {task.name} is a {task.kind}: use task.train_limit")
+    targets = np.array([example.target for example in examples])
+    classes, counts = np.unique(targets, return_counts=True)
+    short = {task.labels[label]: number for label, number in zip(classes, counts, strict=True) if number < n}
+    if short:
+        listed = ", ".join(f"{label} {number}" for label, number in short.items())
+        raise SpecError(
+            f"task.train_per_class={n}: {task.name} has classes with fewer training examples ({listed}); "
+            f"the largest possible is {min(counts)}"
+        )
+    return _drawn(examples, targets, ((label, n) for label in classes), seed)
+
+
+def _drawn(examples: list[Example], groups: NDArray[Any], quotas: Iterable[tuple[Any, int]], seed: int) -> list[Example]:
+    """So many examples of each group, in their order."""
     generator = np.random.default_rng(seed)
-    kept = [generator.permutation(np.flatnonzero(groups == c))[:q] for c, q in zip(classes, quotas, strict=True)]
+    kept = [generator.permutation(np.flatnonzero(groups == group))[:quota] for group, quota in quotas]
     return [examples[index] for index in np.sort(np.concatenate(kept))]
 
 

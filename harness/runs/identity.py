@@ -94,8 +94,7 @@ def fingerprint(task: TaskSpec, seed: int) -> str:
         SourceError: no source of the data can be reached.
         SpecError: they have one class only.
     """
-    # The seed decides which training examples a limit keeps, and nothing else.
-    return _fingerprint(find_task(task.name), task, seed if task.train_limit else 0)
+    return _fingerprint(find_task(task.name), task, seed if task.is_seeded else 0)
 
 
 @cache

@@ -58,6 +58,11 @@ class Resolved:
         """The same run with another seed."""
         return replace(self, spec=self.spec.model_copy(update={"seed": seed}))
 
+    def tested_on(self, fold: int) -> "Resolved":
+        """The same run, tested on another fold of its cross-validation."""
+        task = self.spec.task.model_copy(update={"fold": fold})
+        return replace(self, spec=self.spec.model_copy(update={"task": task}))
+
     def skip_reason(self) -> str | None:
         """Why this cell can't run, in one sentence, or None."""
         if self.spec.training.gradient_checkpointing and self.method.uncheckpointed:

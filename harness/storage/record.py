@@ -86,7 +86,7 @@ class DataInfo(Part):
     """Where the examples came from and which they were."""
 
     source: str = Field("", description="path, mirror, hub or asset, with the place.")
-    protocol: Literal["official", "carved", ""] = ""
+    protocol: Literal["official", "carved", "folds", ""] = ""
     fingerprint: str = Field("", description="12 hex digits over every example used, in order.")
     sizes: dict[str, int] = Field(default_factory=dict)
     truncated: int = Field(0, description="Examples cut to base.max_length, all splits.")

@@ -63,13 +63,13 @@ def check_examples(suite: Suite, texts: dict[str, Texts]) -> Iterator[Finding]:
     """Findings that need the examples or their number, and leakage that tasks declare."""
     for name in dict.fromkeys(suite.tasks):
         yield from _test_for_selection(name, texts.get(name))
-        if name in texts and len(suite.methods) > 1:
+        if name in texts and len(suite.methods) > 1 and not suite.folds:
             yield from _few_examples(name, texts[name].n_test, suite.smallest_claim(name))
         if name in texts and suite.search and suite.search.trials:
             yield from _few_validation_examples(
                 name, texts[name].n_validation, suite.search.trials, suite.smallest_claim(name)
             )
-    if len(suite.methods) > 1:
+    if len(suite.methods) > 1 and not suite.folds:
         yield from _few_seeds(suite, {name: found.n_test for name, found in texts.items()})
     yield from _leakage(suite.tasks, texts)
 

@@ -27,6 +27,8 @@ def lint(suite: Suite, records: list[Record]) -> Findings:
     """
     cells = expand(suite)
     texts, unchecked = read_texts(cells)
+    if suite.folds:
+        unchecked.append("folds: whether they and the seeds are enough for worth_claiming is not checked")
     findings = [
         *check_methods(cells, is_searched=suite.search is not None),
         *check_params(cells, records),

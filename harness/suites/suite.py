@@ -48,7 +48,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 """Parts of a spec that a suite may set for all methods, and a method may set for itself."""
 
-AXES = {"base": ("name", "quantization"), "task": ("name",)}
+AXES = {"base": ("name", "quantization"), "task": ("name", "folds", "fold")}
 """Fields that the axes fill in, so no section may."""
 
 
@@ -69,6 +69,11 @@ class Suite(Section):
     quantizations: list[Quantization] = Field(["none"], description="Precisions of the frozen layers.")
     tasks: list[str] = Field([], description="Registered tasks.")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], description="Seeds; every method runs with each of them.")
+    folds: int | None = Field(
+        None, ge=2, description="Cross-validation: every seed runs once on each fold; default: the task's own test."
+    )
+    train_limits: list[Annotated[int, Field(ge=2)]] = Field([], description="Numbers of training examples, as an axis.")
+    train_per_class: list[Annotated[int, Field(ge=1)]] = Field([], description="The same, so many of each class.")
     methods: dict[str, dict[str, Any]] = Field(
         {}, description="Label → `name` (default: the label), hyperparameters, and sections that override the shared."
     )
@@ -108,6 +113,12 @@ class Suite(Section):
         """The recipes of each point of the axis, as a spec lists them."""
         named = [_names(point) for point in self.recipes]
         return [chosen("recipe", names, {n: s for n, s in self.recipe.items() if n in names}) for names in named]
+
+    @property
+    def amounts(self) -> list[dict[str, int]]:
+        """Fields of the task section at each point of the axis of training examples."""
+        points = [{"train_limit": n} for n in self.train_limits]
+        return [*points, *({"train_per_class": n} for n in self.train_per_class)] or [{}]
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -172,9 +183,9 @@ def expand(suite: Suite) -> list[SuiteRun]:
     cells: dict[str, SuiteRun] = {}
     for label, spec in _given(suite):
         run = resolve(spec)
-        for seed in suite.seeds:
-            seeded = run.seeded(seed)
-            cells.setdefault(seeded.spec.model_dump_json(), SuiteRun(label, spec, seeded))
+        for seed, fold in product(suite.seeds, range(suite.folds or 1)):
+            one = run.seeded(seed).tested_on(fold)
+            cells.setdefault(one.spec.model_dump_json(), SuiteRun(label, spec, one))
     return list(cells.values())
 
 
@@ -188,14 +199,15 @@ def expand_studies(suite: Suite) -> list[SuiteRun]:
 
 
 def _given(suite: Suite) -> Iterator[tuple[str, RunSpec]]:
-    """Label and spec of every method with every recipe on every base, quantization and task, as the file has them."""
+    """Label and spec of every method at every point of the axes but the seeds and folds, as the file has them."""
     probes = chosen("probe", suite.probes, suite.probe)
-    for base, quantization, task, label, recipes in product(
-        suite.bases, suite.quantizations, suite.tasks, suite.methods, suite.trainings
+    for base, quantization, task, label, recipes, amount in product(
+        suite.bases, suite.quantizations, suite.tasks, suite.methods, suite.trainings, suite.amounts
     ):
         settings, overrides = _split(suite.methods[label])
         sections = merge(suite.shared, overrides)
-        sections = merge(sections, {"base": {"name": base, "quantization": quantization}, "task": {"name": task}})
+        asked = {"name": task, "folds": suite.folds, **amount}
+        sections = merge(sections, {"base": {"name": base, "quantization": quantization}, "task": asked})
         plugins = {"method": {"name": label, **settings}, "recipes": recipes, "probes": probes}
         spec = parse_spec({**sections, **plugins, "formulation": suite.formulation})
         yield "+".join([label, *(recipe.name for recipe in spec.recipes)]), spec
@@ -242,6 +254,9 @@ def _problems(suite: Suite, data: dict[str, Any]) -> Iterator[str]:
     for task in suite.tasks:
         yield from _raised("tasks", find_task, task)
     yield from _section_problems(suite.shared)
+    if suite.amounts != [{}]:
+        set_twice = (field for field in ("train_limit", "train_per_class") if field in suite.task)
+        yield from (f"task.{field} is set by the axis of training examples; remove it here" for field in set_twice)
     for label, entry in suite.methods.items():
         yield from _method_problems(label, entry)
     yield from _recipe_problems(suite)
@@ -314,6 +329,8 @@ def _search_problems(suite: Suite) -> Iterator[str]:
         return
     if suite.search.objectives != ("quality",):
         yield "search.objectives must be quality alone: with several there is no one winner to report"
+    if suite.folds:
+        yield "search and folds: settings tuned on one fold would have seen the test of another; leave one out"
     if shared := sorted({*suite.search.seeds} & {*suite.seeds}):
         yield f"search.seeds: {shared[0]} is among seeds; report the winner on seeds that did not choose it"
 

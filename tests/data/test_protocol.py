@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 
 from harness import data
 from harness.core.errors import SourceError, SpecError
-from harness.core.spec import TaskSpec
+from harness.core.spec import TaskSpec, parse_spec
 from harness.data import protocol
 from harness.data.examples import build
 from harness.data.tasks import find_task
@@ -108,6 +108,76 @@ def test_a_larger_limit_keeps_the_smaller_sample() -> None:
     examples = build(TASK, rows(1000), "train")
     small, large = (set(texts(protocol.subsample(examples, n, 0, True))) for n in (100, 200))
     assert small < large
+
+
+def test_few_per_class_keeps_as_many_of_each() -> None:
+    examples = build(TASK, [{"sentence": f"s {i}", "label": int(i % 10 == 0)} for i in range(200)], "train")
+    spec = TaskSpec(name="sst2", train_per_class=8)
+    kept, other = (protocol.limit(TASK, Splits(examples, [], []), spec, seed).train for seed in (0, 1))
+    assert [sum(example.target == label for example in kept) for label in (0, 1)] == [8, 8]
+    assert kept != other
+    fewer = protocol.limit(TASK, Splits(examples, [], []), TaskSpec(name="sst2", train_per_class=4), 0).train
+    assert set(texts(fewer)) < set(texts(kept))
+    with pytest.raises(SpecError, match=r"fewer training examples \(positive 20\); the largest possible is 20"):
+        protocol.few_per_class(TASK, examples, 21, 0)
+
+
+def test_few_per_class_needs_classes() -> None:
+    with pytest.raises(SpecError, match="needs classes; stsb is a regression: use task.train_limit"):
+        protocol.few_per_class(find_task("stsb"), [], 8, 0)
+
+
+def test_each_text_is_tested_in_one_fold() -> None:
+    found = build(TASK, [{"sentence": f"s {i % 180}", "label": int(i % 5 == 0)} for i in range(200)], "train")
+    splits = Splits(found[:150], found[150:], build(TASK, rows(9, "t"), "test"))
+    made = [protocol.cross_validate(TASK, splits, 4, fold, seed=3) for fold in range(4)]
+    for part in made:
+        used = [*part.train, *part.validation, *part.test]
+        assert sorted(e.id for e in used) == sorted(e.id for e in found)
+        assert not {*texts(part.test)} & {*texts(part.train), *texts(part.validation)}
+        assert not {*texts(part.validation)} & {*texts(part.train)}
+        assert len({*texts(part.test)}) == 45
+        assert sum(e.target for e in part.test) == pytest.approx(10, abs=2)
+    assert sorted(e.id for part in made for e in part.test) == sorted(e.id for e in found)
+    assert protocol.cross_validate(TASK, splits, 4, 0, seed=3) == made[0]
+    assert protocol.cross_validate(TASK, splits, 4, 0, seed=4) != made[0]
+
+
+def test_folds_do_not_depend_on_the_order_of_the_rows() -> None:
+    found = build(TASK, rows(60), "train")
+    one = protocol.cross_validate(TASK, Splits(found, [], []), 5, 2, 0)
+    other = protocol.cross_validate(TASK, Splits(found[::-1], [], []), 5, 2, 0)
+    assert sorted(e.id for e in one.test) == sorted(e.id for e in other.test)
+
+
+def test_too_few_texts_for_the_folds() -> None:
+    found = build(TASK, rows(4), "train")
+    with pytest.raises(SpecError, match="toy has 4 different examples, too few for task.folds=5"):
+        protocol.cross_validate(TASK, Splits(found, [], []), 5, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"train_limit": 9, "train_per_class": 9}, "leave one out"),
+        ({"fold": 1}, "fold 1 is none of 1"),
+        ({"folds": 3, "fold": 3}, "fold 3 is none of 3"),
+    ],
+)
+def test_what_does_not_go_together(given: dict[str, int], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_spec({"task": {"name": "sst2", **given}, "method": {"name": "lora"}})
+
+
+def test_in_cross_validation_the_tasks_own_test_is_unused_and_counted(tmp_path: Path) -> None:
+    columns = {"sentence": Value("string"), "label": Value("int64")}
+    for name in ("train", "test"):
+        write_split(tmp_path / f"{name}.parquet", rows(40, name), columns)
+    splits, info = data.load(TASK, TaskSpec(name="toy", path=str(tmp_path), folds=4, fold=1, train_limit=20), 0)
+    assert info.protocol == "folds"
+    assert (info.sizes["train"], info.sizes["test"]) == (20, 10)
+    assert all("train" in text for text in texts(splits.test))
+    assert "40 examples of the task's own test, as in cross-validation, left out" in info.notes()
 
 
 def test_every_example_is_as_likely() -> None:
