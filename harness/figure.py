@@ -89,6 +89,9 @@ class Selected:
 class RunsFigure(Figure):
     """A figure of finished runs, one panel for each task, base and quantization (unless these compete)."""
 
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Fields of the spec whose values are comparisons of their own; the keys of comparisons begin with them."""
+
     where: tuple[str, ...] = Field((), description="Keep runs with field=value; may be repeated.")
     compare: str = Field(
         "", description="Fields along which cells compete, comma-separated; default: method, and what else varies."
@@ -112,7 +115,9 @@ class RunsFigure(Figure):
         competing = asked or ("method", *varying)
         check_fields(records, competing)
         setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)
-        comparisons = group(records, Layout(rows=setting + competing, columns=("task",), competing=competing))
+        comparisons = group(
+            records, Layout(rows=self.apart + setting + competing, columns=("task",), competing=competing)
+        )
         find_all_mixed(comparisons, read, measure.split, allow=self.mixed)
         return Selected(comparisons, partial(label_of, competing=competing), read)
 

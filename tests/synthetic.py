@@ -4,10 +4,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.core.spec import digest
 from harness.testing import records
 from harness.testing.records import Effects, answers, draw_correct, write_run
 
-__all__ = ["Effects", "answers", "draw_correct", "make_failed", "make_record", "write_grid", "write_run"]
+__all__ = [
+    "Effects",
+    "answers",
+    "draw_correct",
+    "make_failed",
+    "make_record",
+    "write_amount",
+    "write_grid",
+    "write_run",
+]
 
 PARAMS = {"full": 22_700_000, "lora": 300_000, "adapters": 450_000, "prefix": 80_000, "zero_shot": 0}
 
@@ -24,6 +34,14 @@ def make_failed(method: str, seed: int, status: str, reason: str | None, **where
     """The plain data of a record without results."""
     empty = {"metrics": {}, "metrics_last": {}, "params": {}, "cost": {}, "curve": []}
     return make_record(method, seed, status=status, reason=reason, **where, **empty)
+
+
+def write_amount(results: Path, method: str, seed: int, task: dict[str, int], n_train: int, accuracy: float) -> None:
+    """Write a run that learned from so many examples, as fields of its task section say."""
+    record = make_record(method, seed, accuracy=accuracy)
+    record["spec"]["task"] |= task
+    record["data"] |= {"sizes": {"train": n_train}, "fingerprint": f"{n_train}"}
+    write_run(results, record | {"run_id": digest(record["spec"], 12)})
 
 
 def write_grid(

@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
+from harness.cells.folds import replicate
 from harness.core.errors import SpecError, unknown
 from harness.core.spec import RunSpec
 from harness.core.toml import read_value
@@ -66,7 +67,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one cell, one for each seed, in the order of the seeds."""
+    """The runs of one cell, one for each seed (and fold), in their order."""
 
     row: Key
     column: Key
@@ -277,7 +278,7 @@ def _some(values: Sequence[str]) -> str:
     return ", ".join(values[:6]) + ", …" * (len(values) > 6)
 
 
-UNDECISIVE = {"seed", "probes"}
+UNDECISIVE = {"seed", "probes", "task.fold"}
 """Fields of a spec in which the runs of one cell may differ."""
 
 
@@ -304,7 +305,7 @@ def layout_of_all(records: Sequence[Record]) -> Layout:
 
 def _one_per_seed(runs: Iterable[Record]) -> tuple[Record, ...]:
     """The newest run of each seed: an older one has other versions of the method, the task or the data."""
-    newest = {run.spec.seed: run for run in sorted(runs, key=lambda run: (run.finished_at, run.run_id))}
+    newest = {replicate(run): run for run in sorted(runs, key=lambda run: (run.finished_at, run.run_id))}
     return tuple(newest[seed] for seed in sorted(newest))
 
 
@@ -332,21 +333,22 @@ def find_mixed(comparison: Comparison, read: Read, split: str) -> list[str]:
     """What the finished runs of a comparison should agree on and don't, one phrase each.
 
     Training examples may differ between seeds (subsamples are seeded) but not between methods, so fingerprints are
-    compared seed by seed; the examples of the split that is reported may not differ at all.
+    compared seed by seed; the examples of the split that is reported may not differ at all, unless they are folds.
     """
     runs = [run for cell in comparison.cells for run in cell.ok]
     by_seed: defaultdict[int, set[str]] = defaultdict(set)
     for run in runs:
-        by_seed[run.spec.seed].add(run.data.fingerprint)
+        by_seed[replicate(run)].add(run.data.fingerprint)
     kinds = {f"data fingerprints for seed {seed}": found for seed, found in sorted(by_seed.items())}
     kinds["split protocols"] = {run.data.protocol for run in runs}
+    kinds["numbers of folds"] = {str(run.spec.task.folds or "none") for run in runs}
     by_base: defaultdict[str, set[str]] = defaultdict(set)
     for run in runs:
         by_base[run.spec.base.name].add(run.weights.fingerprint or "unknown")
     kinds |= {f"weights of base {name}": found for name, found in sorted(by_base.items())}
     kinds["devices"] = {device(run) for run in runs}
     mixed = [f"{kind} ({', '.join(sorted(found))})" for kind, found in kinds.items() if len(found) > 1]
-    by_fingerprint = {run.data.fingerprint: run for run in reversed(runs)}
+    by_fingerprint = {run.data.fingerprint: run for run in reversed(runs) if not run.spec.task.folds}
     answers = (
         [found for run in by_fingerprint.values() if (found := read(run, split))] if len(by_fingerprint) > 1 else []
     )

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from harness.cells.answered import Answered, answer_cells
 from harness.cells.cells import Comparison, Key, Label
 from harness.cells.race import raced_cell
 from harness.cells.scores import Measure, Scored, score_cells
 from harness.cells.sharing import Pair, Sharing
-from harness.statistics.difference import Difference, difference, paired_bootstrap, shared_seeds
+from harness.statistics.difference import Difference, difference, folds_difference, paired_bootstrap, shared_seeds
 from harness.statistics.intervals import holm, majority_vote, mcnemar
 from harness.storage.predictions import Read
 
@@ -23,7 +25,7 @@ class PairTest:
     Args:
         setting: What both share, as in ``Comparison.key``.
         difference: a - b, with its interval and p-value.
-        bootstrap: The 95 % percentile interval over seeds × examples.
+        bootstrap: The 95 % percentile interval over seeds × examples; None of folds, which have other examples.
         adjusted_p: Holm's, over all pairs that were tested together.
         mcnemar_by_seed: Exact p-values; empty where answers are not right or wrong (numbers, tags).
         mcnemar_majority: The same on the majority vote of the shared seeds.
@@ -33,7 +35,7 @@ class PairTest:
     a: str
     b: str
     difference: Difference
-    bootstrap: tuple[float, float]
+    bootstrap: tuple[float, float] | None
     adjusted_p: float
     mcnemar_by_seed: tuple[float, ...]
     mcnemar_majority: float | None
@@ -54,7 +56,10 @@ def compare_pairs(comparisons: Sequence[Comparison], label: Label, measure: Meas
         best = sharing.best()
         pairs = list(sharing.all() if len(cells) <= MOST_CELLS or best is None else sharing.of(best))
         n_untested += len(sharing) - len(pairs)
-        found += _test(pairs, cells, comparison.key, label, measure, read)
+        if cells and cells[0].overlap:
+            found += _test_folds(pairs, cells, comparison.key, label)
+        else:
+            found += _test(pairs, cells, comparison.key, label, measure, read)
     adjusted = holm([pair.difference.p_value for pair in found], len(found) + n_untested)
     return [replace(pair, adjusted_p=float(p)) for pair, p in zip(found, adjusted, strict=True)]
 
@@ -79,6 +84,14 @@ def _test(
                 mcnemar_by_seed=by_seed,
                 mcnemar_majority=majority,
             )
+
+
+def _test_folds(pairs: Sequence[Pair], cells: Sequence[Scored], setting: Key, label: Label) -> Iterator[PairTest]:
+    for pair in pairs:
+        a, b = cells[pair.a], cells[pair.b]
+        tested = folds_difference(np.array([a.scores[run] - b.scores[run] for run in pair.seeds]), a.overlap)
+        names = label(a.runs[0]), label(b.runs[0])
+        yield PairTest(setting, *names, tested, None, tested.p_value, mcnemar_by_seed=(), mcnemar_majority=None)
 
 
 def _mcnemar(a: Answered, b: Answered) -> tuple[tuple[float, ...], float | None]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from harness.cells.cells import Cell, Comparison
 from harness.cells.choices import Checkpoint
+from harness.cells.folds import replicate
 from harness.metric import Metric, metric_named
 from harness.statistics.intervals import Interval, mean_interval
 from harness.storage.record import Record
@@ -29,7 +30,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Scored:
-    """A cell, and its metric by seed for the runs that have one."""
+    """A cell, and its metric by seed (in cross-validation by ``replicate``) for the runs that have one."""
 
     cell: Cell
     metric: Metric
@@ -38,7 +39,7 @@ class Scored:
     @property
     def runs(self) -> list[Record]:
         """The runs behind the scores, in the same order."""
-        return [run for run in self.cell.ok if run.spec.seed in self.scores]
+        return [run for run in self.cell.ok if replicate(run) in self.scores]
 
     @property
     def is_whole(self) -> bool:
@@ -58,14 +59,20 @@ class Scored:
     @cached_property
     def interval(self) -> Interval:
         """Mean over the seeds, with its interval."""
-        return mean_interval(list(self.scores.values()))
+        return mean_interval(list(self.scores.values()), self.overlap)
+
+    @property
+    def overlap(self) -> float:
+        """Test examples of a fold over those it learns from, with which it selects too; 0 without cross-validation."""
+        folds = self.cell.runs[0].spec.task.folds
+        return 1 / (folds - 1) if folds else 0.0
 
 
 def score_cells(comparison: Comparison, measure: Measure) -> list[Scored]:
     """The cells of a comparison that have the metric."""
     result = []
     for cell in comparison.cells:
-        scores = {run.spec.seed: value for run in cell.ok if (value := measure.of(run)) is not None}
+        scores = {replicate(run): value for run in cell.ok if (value := measure.of(run)) is not None}
         if scores:
             result.append(Scored(cell, metric_named(measure.metric or cell.ok[0].primary_metric), scores))
     return result

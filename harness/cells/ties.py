@@ -20,7 +20,7 @@ from harness.cells.answered import answer_cells
 from harness.cells.race import Raced, Standing, judged_cells
 from harness.cells.scores import Scored
 from harness.cells.sharing import Sharing
-from harness.statistics.difference import Difference, SeedVariance, difference, least_p
+from harness.statistics.difference import Difference, SeedVariance, difference, folds_difference, least_p
 from harness.statistics.intervals import LEVEL, Floats, holm
 from harness.storage.predictions import Read
 
@@ -149,15 +149,19 @@ def judge_family(
 
 
 def _screen(cells: Sequence[Scored], sharing: Sharing, best: int | None) -> list[Rival]:
-    """Every cell that shares two seeds with the best, with a lower bound of its p-value."""
+    """Every cell that shares two seeds with the best, with a lower bound of its p-value; of folds with its lead."""
     if best is None:
         return []
     rivals = []
     for pair in sharing.of(best):
         place = pair.b if pair.a == best else pair.a
-        ahead = [cells[best].scores[seed] - cells[place].scores[seed] for seed in pair.seeds]
-        leads = cells[best].metric.sign * np.array(ahead)
-        rivals.append(Rival(place, least_p(leads, pair.pooled), pair.pooled))
+        ahead = np.array([cells[best].scores[seed] - cells[place].scores[seed] for seed in pair.seeds])
+        leads = cells[best].metric.sign * ahead
+        if overlap := cells[best].overlap:
+            lead = folds_difference(ahead, overlap)
+            rivals.append(Rival(place, float(lead.uncertainty.worse_p(leads.mean())), None, lead))
+        else:
+            rivals.append(Rival(place, least_p(leads, pair.pooled), pair.pooled))
     return rivals
 
 
@@ -178,8 +182,11 @@ def _test(
     read: Read,
     split: str,
 ) -> list[Rival]:
-    """The rivals with the full test where it can matter; adds cells without usable predictions to ``unreadable``."""
-    if best is None or not rivals:
+    """The rivals with the full test where it can matter; adds cells without usable predictions to ``unreadable``.
+
+    Folds have been tested without predictions, which are of other examples in each.
+    """
+    if best is None or not rivals or cells[best].overlap:
         return list(rivals)
     nearest = max(rivals, key=lambda rival: rival.p_value)
     chosen = [rival for rival, hope in zip(rivals, hopeful, strict=True) if hope or rival is nearest]

@@ -150,7 +150,9 @@ def few_per_class(task: Task, examples: list[Example], n: int, seed: int) -> lis
     return _drawn(examples, targets, ((label, n) for label in classes), seed)
 
 
-def _drawn(examples: list[Example], groups: NDArray[Any], quotas: Iterable[tuple[Any, int]], seed: int) -> list[Example]:
+def _drawn(
+    examples: list[Example], groups: NDArray[Any], quotas: Iterable[tuple[Any, int]], seed: int
+) -> list[Example]:
     """So many examples of each group, in their order."""
     generator = np.random.default_rng(seed)
     kept = [generator.permutation(np.flatnonzero(groups == group))[:quota] for group, quota in quotas]

@@ -213,6 +213,27 @@ def difference(a: Resampled, b: Resampled, pooled: SeedVariance | None = None) -
     return Difference(float(by_seed.mean()), Uncertainty(variance, n_seeds, np.maximum(common, 0.0), n_examples))
 
 
+def folds_difference(by_run: Floats, overlap: float) -> Difference:
+    """The paired difference of two cells over the folds of a cross-validation, whose training examples overlap.
+
+    The corrected resampled t-test: the variance of the mean of J differences is (1/J + n_test / n_train) s², not s²/J,
+    because runs that learn from many of the same examples err alike. How often either errs on equal methods:
+    ``python -m tests.bench.folds``.
+
+    Args:
+        by_run: The difference at each fold of each seed, shape (J,), J > 1.
+        overlap: n_test / n_train; of k folds 1 / (k - 1).
+
+    Source:
+        Nadeau and Bengio 2003, Machine Learning 52, Inference for the generalization error, section 4,
+        https://doi.org/10.1023/A:1024068626366; repeated folds: Bouckaert and Frank 2004, section 3.2,
+        https://doi.org/10.1007/978-3-540-24775-3_3
+    """
+    n = len(by_run)
+    variance = SeedVariance(np.asarray(by_run.var(ddof=1) * (1 + n * overlap)), np.asarray(n - 1.0))
+    return Difference(float(by_run.mean()), Uncertainty(variance, n, np.zeros(()), 1))
+
+
 def least_p(by_seed: Floats, pooled: SeedVariance | None = None) -> float:
     """A lower bound of a lead's one-sided p-value, without predictions: examples add nothing, and s² is exact.
 

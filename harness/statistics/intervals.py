@@ -18,13 +18,15 @@ Floats = NDArray[np.float64]
 class Interval:
     """A mean over ``n`` seeds, the standard deviation (ddof 1), and the half-width of its 95 % t-interval.
 
-    ``sd`` and ``half_width`` are None for one seed, which says nothing about their spread.
+    ``sd`` and ``half_width`` are None for one seed, which says nothing about their spread. Of a cross-validation
+    ``overlap`` is what runs that share training examples add to 1/n, as for ``difference.folds_difference``; else 0.
     """
 
     mean: float
     sd: float | None
     half_width: float | None
     n: int
+    overlap: float = 0.0
 
 
 def t_quantile(degrees: ArrayLike, level: ArrayLike = LEVEL) -> Floats:
@@ -32,18 +34,22 @@ def t_quantile(degrees: ArrayLike, level: ArrayLike = LEVEL) -> Floats:
     return -np.asarray(special.stdtrit(degrees, np.asarray(level) / 2))
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
+def mean_interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
     """Mean, standard deviation and 95 % t-interval, which assume seeds drawn at random and near-normal values.
 
     All are NaN or infinite where a value is, or where their sum is too large for a float.
+
+    Args:
+        values: One a run, shape (n,).
+        overlap: As of an interval.
     """
     n = len(values)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = float(np.mean(values))
         if n < 2:
-            return Interval(mean, None, None, n)
+            return Interval(mean, None, None, n, overlap)
         sd = float(np.std(values, ddof=1))
-    return Interval(mean, sd, float(t_quantile(n - 1)) * sd / n**0.5, n)
+    return Interval(mean, sd, float(t_quantile(n - 1)) * sd * (1 / n + overlap) ** 0.5, n, overlap)
 
 
 def holm(p_values: ArrayLike, n_tests: int | None = None) -> Floats:

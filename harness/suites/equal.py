@@ -76,7 +76,7 @@ OF_TRAINED = (
 OF_ALL = (
     Shared(
         "unequal_data",
-        _fields("task", "path", "train_limit", "validation_limit", "test_limit"),
+        _fields("task", "path", "train_limit", "train_per_class", "validation_limit", "test_limit"),
         "more training or validation examples are an advantage, and other test examples can't be paired",
         "set it once in [task]",
     ),

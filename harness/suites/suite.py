@@ -338,6 +338,8 @@ def _search_problems(suite: Suite) -> Iterator[str]:
 def _race_problems(suite: Suite) -> Iterator[str]:
     if suite.race is None:
         return
+    if suite.folds:
+        yield "race and folds: a race looks at seeds on the same test examples; leave one out"
     looks, n_seeds = suite.race.looks, len(set(suite.seeds))
     if looks != sorted(set(looks)):
         yield f"race.looks must grow; got {looks}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.cells.answered import answer_cells
 from harness.cells.cells import Cell, Key, Layout
+from harness.cells.folds import refuse_folds
 from harness.cells.scores import Scored
 from harness.cells.sharing import Sharing
 from harness.core.errors import SpecError
@@ -40,8 +41,10 @@ def average_groups(questions: Sequence[Question], layout: Layout, spec: TableSpe
     """The questions about ``spec.split`` by what their comparisons share beside the task.
 
     Raises:
-        SpecError: tasks make no columns.
+        SpecError: tasks make no columns, or runs are cross-validated.
     """
+    cells = (cell for question in questions for cell in question.comparison.cells)
+    refuse_folds((run for cell in cells for run in cell.runs), "--average or --rank")
     if "task" not in layout.columns or "task" in layout.rows:
         raise SpecError("--average and --rank go over the tasks of a row: put task into --columns")
     at = layout.columns.index("task")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harness.cells.cells import Layout, group, sort_key
 from harness.cells.confusion import ClassScore, confusion_of
+from harness.cells.folds import refuse_folds
 from harness.core.errors import SpecError
 from harness.statistics.intervals import mean_interval
 from harness.storage.predictions import Read
@@ -28,6 +29,7 @@ def make_class_table(records: Sequence[Record], layout: Layout, spec: TableSpec,
         SpecError: several tasks, one without classes, or no predictions.
     """
     assert spec.per_class
+    refuse_folds(records, "--per-class")
     tasks = sorted({run.spec.task.name for run in records})
     if len(tasks) > 1:
         raise SpecError(f"--per-class is about one task; keep one with --where task=… ({', '.join(tasks)})")

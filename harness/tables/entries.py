@@ -11,10 +11,10 @@ import numpy as np
 from harness.cells.answered import interval_over_examples
 from harness.cells.cells import Cell, Key, Layout
 from harness.cells.choices import Family
+from harness.cells.folds import folds_sentence, format_runs, replicate
 from harness.cells.race import Standing, race_sentence, raced_cell
 from harness.cells.scores import Scored
 from harness.cells.ties import Verdict, find_ties
-from harness.core.seeds import format_seeds
 from harness.probe import Quantity
 from harness.statistics.intervals import Floats, Interval, seed_correlation
 from harness.storage.predictions import Read
@@ -66,7 +66,7 @@ class Entry:
             return self.interval.half_width
         if not self.interval.sd:
             return None
-        return self.interval.sd / (self.interval.n**0.5 if spread == "se" else 1)
+        return self.interval.sd * ((1 / self.interval.n + self.interval.overlap) ** 0.5 if spread == "se" else 1)
 
 
 class Notes:
@@ -127,7 +127,7 @@ def without_task(key: Key, layout: Layout) -> Key:
 def _entries(question: Question, verdict: Verdict, read: Read, notes: Notes) -> dict[tuple[Key, Key], Entry]:
     comparison, scored = question.comparison, question.scored
     places = {id(one.cell): place for place, one in enumerate(scored)}
-    all_seeds = {run.spec.seed for cell in comparison.cells for run in cell.runs}
+    all_seeds = {replicate(run) for cell in comparison.cells for run in cell.runs}
     second = _second_best(scored)
     entries = {}
     for cell in comparison.cells:
@@ -194,6 +194,7 @@ def _evidence(questions: Sequence[Question], verdicts: Sequence[Verdict], layout
         seed_correlation=seed_correlation(
             table for question in questions if (table := _by_seed(question.testable)) is not None
         ),
+        folds=folds_sentence(run for question in questions for cell in question.comparison.cells for run in cell.runs),
         raced=race_sentence(run for question in questions for cell in question.comparison.cells for run in cell.runs),
     )
 
@@ -222,14 +223,14 @@ def _word(cell: Cell) -> str:
 
 def _reasons(cell: Cell, scored: Scored | None, seeds: Set[int], question: Question, untested: str | None) -> list[str]:
     """The footnotes of a cell; ``seeds`` are those of its comparison, or those that a race asked of it."""
-    reasons = _status_reasons(cell)
+    reasons, folds = _status_reasons(cell), cell.runs[0].spec.task.folds
     measure = question.measure
-    if cell.ok and (missing := seeds - {run.spec.seed for run in cell.runs}):
-        reasons.append(f"no run of seed {format_seeds(missing)}")
+    if cell.ok and (missing := seeds - {replicate(run) for run in cell.runs}):
+        reasons.append(f"no run of seed {format_runs(missing, folds)}")
     if cell.ok and not scored:
         reasons.append(f"no {measure.split} metric at the {measure.checkpoint} checkpoint")
     if scored and (endless := [seed for seed, value in scored.scores.items() if not math.isfinite(value)]):
-        reasons.append(f"seed {format_seeds(endless)}: {scored.metric.name} is not a finite number")
+        reasons.append(f"seed {format_runs(endless, folds)}: {scored.metric.name} is not a finite number")
     if untested:
         reasons.append(untested)
     return reasons + [f"mixes {problem}: not compared" for problem in question.problems if cell.ok]
@@ -241,10 +242,10 @@ def _status_reasons(cell: Cell) -> list[str]:
     for run in cell.runs:
         if run.status != "ok":
             status = run.status.replace("_", " ")
-            seeds.setdefault(f"{status}: {run.reason}" if run.reason else status, []).append(run.spec.seed)
+            seeds.setdefault(f"{status}: {run.reason}" if run.reason else status, []).append(replicate(run))
     if len(seeds) == 1 and not cell.ok:
         return list(seeds)
-    return [f"seed {format_seeds(found)} {reason}" for reason, found in seeds.items()]
+    return [f"seed {format_runs(found, cell.runs[0].spec.task.folds)} {reason}" for reason, found in seeds.items()]
 
 
 def mean_costs(cell: Cell, costs: Sequence[Quantity]) -> tuple[float | None, ...]:

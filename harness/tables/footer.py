@@ -26,6 +26,7 @@ class Evidence:
         floors: Of each comparison, its metric and the smallest lead of the best that would have been seen with 80 %
             power.
         seed_correlation: As ``statistics.seed_correlation``.
+        folds: How cross-validated cells were judged, in a sentence.
         raced: How raced cells were judged, in a sentence.
     """
 
@@ -35,6 +36,7 @@ class Evidence:
     metrics: tuple[Metric, ...] = ()
     floors: tuple[tuple[Metric, float], ...] = ()
     seed_correlation: float | None = None
+    folds: str = ""
     raced: str = ""
 
 
@@ -45,6 +47,7 @@ def make_legend(layout: Layout, spec: TableSpec, costs: Sequence[Quantity], evid
         _difference(spec),
         _how(layout, spec, evidence),
         _dagger(spec),
+        evidence.folds,
         "Underlined: the second best mean." if spec.underline else "",
         "a → b: trained on a and tested on b." if spec.out_of_domain else "",
         _average(spec),

@@ -1,5 +1,6 @@
 """Every figure that ships keeps the contract of figures."""
 
+from itertools import product
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
 from harness.testing.figure import FigureContract
 from tests.search.stand_in import stand_in
+from tests.synthetic import write_amount
 
 SPEC = parse_spec({"method": {"name": "lora"}, "task": {"name": "rotten_tomatoes"}})
 
@@ -32,6 +34,18 @@ class TestPareto(FigureContract):
 
 class TestCurves(FigureContract):
     plugin = "curves"
+
+
+class TestDataCurve(FigureContract):
+    plugin = "data_curve"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def results(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("amounts")
+        for limit, seed, method in product((8, 32, 128), (0, 1), ("first", "second")):
+            write_amount(folder, method, seed, {"train_limit": limit}, limit, 0.5 + limit / 1000 + seed / 100)
+        return folder
 
 
 class TestCriticalDifference(FigureContract):

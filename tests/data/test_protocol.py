@@ -123,7 +123,7 @@ def test_few_per_class_keeps_as_many_of_each() -> None:
 
 
 def test_few_per_class_needs_classes() -> None:
-    with pytest.raises(SpecError, match="needs classes; stsb is a regression: use task.train_limit"):
+    with pytest.raises(SpecError, match=r"needs classes; stsb is a regression: use task\.train_limit"):
         protocol.few_per_class(find_task("stsb"), [], 8, 0)
 
 
@@ -152,7 +152,7 @@ def test_folds_do_not_depend_on_the_order_of_the_rows() -> None:
 
 def test_too_few_texts_for_the_folds() -> None:
     found = build(TASK, rows(4), "train")
-    with pytest.raises(SpecError, match="toy has 4 different examples, too few for task.folds=5"):
+    with pytest.raises(SpecError, match=r"toy has 4 different examples, too few for task\.folds=5"):
         protocol.cross_validate(TASK, Splits(found, [], []), 5, 0, 0)
 
 

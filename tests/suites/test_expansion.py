@@ -39,6 +39,33 @@ def test_a_method_overrides_the_shared_sections_for_itself_only() -> None:
     assert [cell.spec.training.epochs for cell in cells] == [2, 2]
 
 
+def test_folds_and_numbers_of_training_examples_are_axes() -> None:
+    axes = {"folds": 3, "train_limits": [50, 100], "train_per_class": [8]}
+    cells = expand(parse_suite(changed(bases=["minilm"], methods={"lora": {}}, **axes)))
+    assert len(cells) == 3 * 2 * 3
+    tasks = [cell.spec.task for cell in cells]
+    assert {(task.folds, task.fold) for task in tasks} == {(3, 0), (3, 1), (3, 2)}
+    assert {(task.train_limit, task.train_per_class) for task in tasks} == {(50, None), (100, None), (None, 8)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"folds": 1}, "folds: input should be greater than or equal to 2; got 1"),
+        ({"task": {"folds": 5}}, "task.folds is set by the axes; remove it here"),
+        (
+            {"train_limits": [50], "task": {"train_limit": 9}},
+            "task.train_limit is set by the axis of training examples",
+        ),
+        ({"folds": 5, "search": {"trials": 3, "seeds": [7]}}, "search and folds: settings tuned on one fold"),
+    ],
+)
+def test_axes_that_clash_are_told(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        parse_suite(changed(**keys))
+    assert message in str(raised.value)
+
+
 def test_one_method_under_several_labels() -> None:
     methods = {"lora": {}, "lora_16": {"name": "lora", "rank": 16}}
     cells = expand(parse_suite(changed(methods=methods, bases=["minilm"], seeds=[0])))
