@@ -106,6 +106,8 @@ class Recipe(Plugin):
 
     needs: ClassVar[frozenset[Need]] = frozenset()
     """What of the model it reads: a speed trick that would break it is off for the run, and the record says so."""
+    is_alone: ClassVar[bool] = False
+    """Whether another recipe beside it would break what it promises: the run is skipped then."""
     relabels: ClassVar[bool] = False
     """Whether changing labels is its very idea: those of others stay as they are."""
 

@@ -67,6 +67,8 @@ class Resolved:
         """Why this cell can't run, in one sentence, or None."""
         if self.spec.training.gradient_checkpointing and self.method.uncheckpointed:
             return self.method.uncheckpointed
+        if len(self.recipes) > 1 and (alone := [recipe.name for recipe in self.recipes if recipe.is_alone]):
+            return f"recipe {alone[0]} must be the only one of a run"
         reasons = (plugin.skip(self.base, self.asked) for plugin in (self.formulation, self.method, *self.recipes))
         return next((reason for reason in reasons if reason), None)
 

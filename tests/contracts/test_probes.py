@@ -13,8 +13,8 @@ from harness.testing.probe import ProbeContract
 from harness.testing.snapshots import save_snapshot, tiny_spec
 
 GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
-OWN = {"forgetting", "checklist", "groups", "stereotypes"}
-"""Probes whose defaults read more than a tiny run has."""
+OWN = {"forgetting", "checklist", "groups", "privacy", "stereotypes"}
+"""Probes that need more than a tiny run has by default."""
 
 
 class InOneFolder(ProbeContract):
@@ -68,6 +68,16 @@ class TestStereotypes(ProbeContract):
 class TestChecklist(InOneFolder):
     plugin = "checklist"
     settings: ClassVar[Mapping[str, Any]] = {"file": str(GENERAL.parent / "checks.jsonl")}
+
+
+class TestPrivacy(ProbeContract):
+    plugin = "privacy"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls, folder: Path) -> RunSpec:
+        """Only a private training has spent anything."""
+        return tiny_spec(folder, method={"name": "lora"}, recipes=[{"name": "dp_sgd"}])
 
 
 @pytest.mark.usefixtures("examples")
