@@ -43,8 +43,8 @@ def average_groups(questions: Sequence[Question], layout: Layout, spec: TableSpe
     Raises:
         SpecError: tasks make no columns, or runs are cross-validated.
     """
-    cells = (cell for question in questions for cell in question.comparison.cells)
-    refuse_folds((run for cell in cells for run in cell.runs), "--average or --rank")
+    for question in questions:
+        refuse_folds((run for cell in question.comparison.cells for run in cell.runs), "--average or --rank")
     if "task" not in layout.columns or "task" in layout.rows:
         raise SpecError("--average and --rank go over the tasks of a row: put task into --columns")
     at = layout.columns.index("task")
