@@ -101,6 +101,8 @@ class BoundFormulation(ABC):
     spec: RunSpec
     scoring: Scoring = field(default_factory=Scoring)
     n_virtual_tokens: int = 0
+    reads_train: ClassVar[bool] = False
+    """Whether answers need the training examples beside what is stored of the model."""
     n_truncated: int = field(default=0, init=False)
     """Examples cut to ``max_length`` so far."""
 

@@ -52,7 +52,7 @@ class BoundSimilarity(BoundHead):
         if self.task.kind == "classification" and not self.task.asks_likeness:
             ids = self.tokenizer(list(self.task.descriptions))["input_ids"]
             rows = [Row(Example(str(n), {}, 0), (sequence,)) for n, sequence in enumerate(ids)]
-            self._labels = self._embed(model, self.collate(rows, next(model.parameters()).device))
+            self._labels = embed(model, self.collate(rows, next(model.parameters()).device))
 
     def encode(self, examples: Sequence[Example]) -> list[Row]:
         """Rows of the text, or of the texts that are compared: a pair, or a question and its choices."""
@@ -73,7 +73,7 @@ class BoundSimilarity(BoundHead):
         """
         if self.task.asks_likeness:
             return [self._of_pair(cosine) for cosine in self._cosines(model, batch).tolist()]
-        vectors = self._embed(model, batch)
+        vectors = embed(model, batch)
         if self._labels is not None:
             return [Answer.best_of(row) for row in (vectors @ self._labels.T).tolist()]
         parts = vectors.split([len(row.sequences) for row in batch.rows])
@@ -86,11 +86,12 @@ class BoundSimilarity(BoundHead):
 
     def _cosines(self, model: nn.Module, batch: Batch) -> Tensor:
         """Of each row's two texts: float32, shape (B,)."""
-        vectors = self._embed(model, batch)  # (2B, D)
+        vectors = embed(model, batch)  # (2B, D)
         return (vectors[::2] * vectors[1::2]).sum(-1)
 
-    def _embed(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Unit vectors, float32, shape (B, D)."""
-        hidden = of_tokens(model(**batch.inputs).last_hidden_state, batch.inputs["input_ids"].shape[1]).float()
-        mask = batch.inputs["attention_mask"].unsqueeze(-1).float()
-        return normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+
+def embed(model: nn.Module, batch: Batch) -> Tensor:
+    """Unit vectors of the mean over tokens, as sentence-transformers makes them: float32, shape (sequences, D)."""
+    hidden = of_tokens(model(**batch.inputs).last_hidden_state, batch.inputs["input_ids"].shape[1]).float()
+    mask = batch.inputs["attention_mask"].unsqueeze(-1).float()
+    return normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)

@@ -63,7 +63,7 @@ def _as_answered(record: Record) -> Task:
     return task
 
 
-def _shots_from(record: Record) -> list[Example]:
+def _train_of(record: Record) -> list[Example]:
     """The training examples of a run.
 
     Raises:
@@ -152,9 +152,9 @@ def predict_texts(run_id: str, texts: Sequence[str], results: Path) -> list[dict
 
 
 def prepare(record: Record, adapted: Adapted) -> None:
-    """Make a loaded run ready to answer, with its few-shot examples where it has some."""
-    shots = make_method(record.spec.method).scoring().n_shots
-    adapted.formulation.prepare(adapted.model, _shots_from(record) if shots else [])
+    """Make a loaded run ready to answer, with its training examples where it reads them."""
+    reads_train = make_method(record.spec.method).scoring().n_shots or adapted.formulation.reads_train
+    adapted.formulation.prepare(adapted.model, _train_of(record) if reads_train else [])
 
 
 def example_of(task: Task, adapted: Adapted, text: str, index: int = 0) -> Example:

@@ -38,5 +38,7 @@ class TestExample(FormulationContract):
 def test_a_formulation_is_a_registered_name_that_fits_the_task(make_spec: MakeSpec) -> None:
     with pytest.raises(SpecError, match="did you mean 'likelihood'"):
         resolve(make_spec("lora", formulation="likelyhood"))
-    with pytest.raises(SpecError, match="classification task must be one of head, likelihood, mask, similarity"):
+    with pytest.raises(
+        SpecError, match="classification task must be one of head, likelihood, mask, setfit, similarity"
+    ):
         resolve(make_spec("lora", formulation="token_head"))
