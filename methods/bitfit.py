@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from harness.core.space import Range, Space
 from harness.method import BaseInfo, Context, Family, Method, TaskInfo
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class BitFit(Method):
         n_of_linears = base.n_blocks * sum(linear.outputs for linear in base.linears if linear.has_bias)
         n_norms = 2 * base.n_blocks + 1 if base.kind == "encoder" else 0
         return n_of_linears + n_norms * base.hidden_size if base.linears else None
+
+    def space(self) -> Space:
+        """The rate, around those of the paper."""
+        return {"learning_rate": Range(1e-4, 1e-2, log=True)}
 
     def merge(self, model: "nn.Module") -> "nn.Module":
         """The model itself."""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from harness.core.space import Range, Space
 from harness.method import BaseInfo, Context, Family, Method, TaskInfo
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class LinearProbe(Method):
     def expected_params(self, base: BaseInfo) -> int:
         """None beside the head."""
         return 0
+
+    def space(self) -> Space:
+        """The rate, over a wide range: it depends on the scale of the features."""
+        return {"learning_rate": Range(1e-4, 1e-1, log=True)}
 
     def merge(self, model: "nn.Module") -> "nn.Module":
         """The model itself."""
