@@ -27,6 +27,11 @@ def search(
         typer.Option(help="none, median, hyperband or wilcoxon; default: median, none with several objectives."),
     ] = None,
     objectives: Annotated[str, typer.Option(help="Of quality and the quantities, see `list probes`.")] = "quality",
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(help="Bound that the best must keep, as general_loss_increase_nats<=0.05; may be repeated."),
+    ] = None,
+    probe: Annotated[list[str] | None, typer.Option(help="Measure this too, see `list probes`; repeatable.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds of each trial's runs, comma-separated.")] = "0",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="section.field=value, held fixed; may be repeated.")
@@ -43,12 +48,13 @@ def search(
     from harness.search.spec import parse_search
 
     named = {"method": {"name": method}, "task": {"name": task}, "base": {"name": base, "quantization": quantization}}
-    spec = asked_for(named, set_ or (), recipes=recipe or ())
+    spec = asked_for(named, set_ or (), recipes=recipe or (), probes=probe or ())
     settings = {
         "trials": trials,
         "budget_seconds": budget_seconds,
         "sampler": sampler,
         "objectives": split_names(objectives),
+        "constraints": constraint or (),
         "seeds": split_names(seeds),
     }
     asked = parse_search(settings | ({"pruner": pruner} if pruner else {}))
@@ -74,7 +80,9 @@ def print_study(study: "StudyRecord", results: Path) -> None:
     say_table(["trial", *columns, "settings"], rows, title=study.name)
     n_pruned = sum(trial.status == "pruned" for trial in study.trials)
     n_failed = len(study.trials) - len(study.completed)
-    counts = f"{len(study.trials)} trials ({n_pruned} pruned, {n_failed} failed)"
+    n_outside = sum(trial.status == "infeasible" for trial in study.trials)
+    outside = f", {n_outside} outside the constraints" if study.search.constraints else ""
+    counts = f"{len(study.trials)} trials ({n_pruned} pruned, {n_failed} failed{outside})"
     say(f"{counts}; {study.steps} steps, {study.seconds:.0f} s")
     say(f"study: {results / 'studies' / study.name}.json")
 

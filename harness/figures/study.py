@@ -134,15 +134,16 @@ class Objective:
         """Complete trials filled, others open."""
         kept = {id(trial) for trial in trials}
         values = [value for trial, value in zip(self._trials, self._values, strict=True) if id(trial) in kept]
-        for status, face in (("complete", COLORS[0]), ("pruned", "white"), ("failed", "white")):
+        marks = {"complete": "o", "pruned": "o", "infeasible": "v", "failed": "X"}
+        for status, mark in marks.items():
             chosen = [place for place, trial in enumerate(trials) if trial.status == status]
             if chosen:
                 axis.plot(
                     [x[place] for place in chosen],
                     [values[place] for place in chosen],
-                    "o" if status != "failed" else "X",
+                    mark,
                     color=COLORS[0],
-                    markerfacecolor=face,
+                    markerfacecolor=COLORS[0] if status == "complete" else "white",
                     markersize=4,
                     label=status,
                 )

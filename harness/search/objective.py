@@ -61,9 +61,13 @@ def evaluate(trial: Trial, plan: Plan, run_trial: RunTrial, check_budget: Callab
     worst = _worst_quality(trial, plan)
     values = [[_value(cost, record, worst) for record in records] for cost in plan.search.costs]
     # A trial that was killed after this is retried with its constraints, which Optuna lets nobody set twice.
-    if FAILED not in stored(trial).constraints:
-        is_known = all(None not in of_runs for of_runs in values)
-        trial.set_constraint(FAILED, 0.0 if status == "ok" and is_known else 1.0)
+    bounded = {bound: [bound.quantity.of(record) for record in records] for bound in plan.search.bounds}
+    is_known = all(None not in of_runs for of_runs in (*values, *bounded.values()))
+    constraints = {FAILED: 0.0 if status == "ok" and is_known else 1.0}
+    constraints |= {bound.text: bound.excess(mean(v or 0.0 for v in of_runs)) for bound, of_runs in bounded.items()}
+    for name, excess in constraints.items():
+        if name not in stored(trial).constraints:
+            trial.set_constraint(name, excess)
     return [mean(value or 0.0 for value in of_runs) for of_runs in values]
 
 
@@ -82,7 +86,13 @@ def _worst_quality(trial: Trial, plan: Plan) -> float:
 
 def is_failed(trial: FrozenTrial) -> bool:
     """Whether a trial's run diverged, ran out of memory or failed: constraints are set at a trial's end only."""
-    return trial.state == TrialState.COMPLETE and any(value > 0 for value in trial.constraints.values())
+    return trial.state == TrialState.COMPLETE and trial.constraints.get(FAILED, 0.0) > 0
+
+
+def is_infeasible(trial: FrozenTrial) -> bool:
+    """Whether a trial is outside the constraints of the search."""
+    bounds = (excess for name, excess in trial.constraints.items() if name != FAILED)
+    return trial.state == TrialState.COMPLETE and any(excess > 0 for excess in bounds)
 
 
 def _value(cost: Quantity | None, record: Record, worst: float) -> float | None:

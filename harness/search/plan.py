@@ -54,10 +54,11 @@ class Plan:
             SourceError: the examples are out of reach.
         """
         spec = self.spec
+        unconstrained = set() if self.search.constraints else {"constraints"}
         decisive = {
             "runs": [identify(self.run.seeded(seed)) for seed in self.search.seeds],
             "metric": self.metric,
-            "search": self.search.model_dump(mode="json", exclude={"trials", "budget_seconds"}),
+            "search": self.search.model_dump(mode="json", exclude={"trials", "budget_seconds", *unconstrained}),
             "space": {name: repr(range_) for name, range_ in self.space.items()},
             "default": self.default,
         }
@@ -81,6 +82,7 @@ def _with_probes_of(costs: Iterable[Quantity | None], given: tuple[ProbeSpec, ..
 
 def make_plan(spec: RunSpec, search: SearchSpec, space: Space | None = None) -> Plan:
     """The plan of a cell's study: what the spec sets is held fixed, the rest of the space is searched."""
-    run = resolve(spec.model_copy(update={"probes": _with_probes_of(search.costs, spec.probes)}))
+    costs = [*search.costs, *(bound.quantity for bound in search.bounds)]
+    run = resolve(spec.model_copy(update={"probes": _with_probes_of(costs, spec.probes)}))
     space = search_space(spec, run.method, run.recipes) if space is None else space
     return Plan(run, search, space, default_params(run.method, space, run.recipes))

@@ -19,7 +19,8 @@ from harness.search.spec import SearchSpec
 from harness.storage.files import one_line
 from harness.storage.record import Part
 
-TrialStatus = Literal["complete", "pruned", "failed"]
+TrialStatus = Literal["complete", "pruned", "infeasible", "failed"]
+"""Infeasible is a trial outside the search's constraints."""
 
 
 class TrialRecord(Part):

@@ -1,5 +1,8 @@
 """What a search is: its budget, its sampler, its pruner, its objectives. Imports no optuna and no torch."""
 
+import math
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -27,6 +30,51 @@ def _known(objective: str) -> str:
     return name
 
 
+BOUND = re.compile(r"\s*(?P<quantity>\w+)\s*(?P<side><=|>=)\s*(?P<limit>\S+)\s*")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a trial's mean of a quantity must not pass."""
+
+    quantity: Quantity
+    is_upper: bool
+    limit: float
+
+    @property
+    def text(self) -> str:
+        """As it is written."""
+        return f"{self.quantity.name}{'<=' if self.is_upper else '>='}{self.limit:g}"
+
+    def excess(self, value: float) -> float:
+        """How far a value is beyond the bound; 0 or less inside it."""
+        return value - self.limit if self.is_upper else self.limit - value
+
+
+def _bound(text: str) -> str:
+    found = BOUND.fullmatch(text)
+    known = quantities()
+    if found is None or not _is_number(found["limit"]):
+        raise PydanticCustomError("bound", "must be QUANTITY<=NUMBER or QUANTITY>=NUMBER")
+    if found["quantity"] not in known:
+        name = found["quantity"]
+        raise PydanticCustomError("bound", f"must bound one of {', '.join(known)}{nearest(name, known)}")
+    return bound_of(text).text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def bound_of(text: str) -> Bound:
+    """The bound that a text says; ``SearchSpec`` has checked it."""
+    quantity, side, limit = (part.strip() for part in re.split("(<=|>=)", text))
+    return Bound(quantities()[quantity], side == "<=", float(limit))
+
+
 class SearchSpec(Section):
     """The budget that every cell of a comparison gets, and how it is spent."""
 
@@ -36,6 +84,9 @@ class SearchSpec(Section):
     pruner: Pruner = Field("median", description="How hopeless trials end early; several objectives: none.")
     objectives: tuple[Annotated[str, AfterValidator(_known)], ...] = Field(
         ("quality",), min_length=1, description="quality (the validation metric), or quantities that probes give."
+    )
+    constraints: tuple[Annotated[str, AfterValidator(_bound)], ...] = Field(
+        (), description="Bounds of quantities, as general_loss_increase_nats<=0.05; a trial outside can't be the best."
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,), min_length=1, description="Seeds of a trial's runs; a trial's values are means over them."
@@ -71,6 +122,11 @@ class SearchSpec(Section):
         return tuple(known.get(name) for name in self.objectives)
 
     @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """The constraints."""
+        return tuple(map(bound_of, self.constraints))
+
+    @property
     def budget(self) -> str:
         """The budget in words."""
         return f"{self.trials} trials" if self.trials else f"{self.budget_seconds:g} seconds"
@@ -79,7 +135,8 @@ class SearchSpec(Section):
     def means(self) -> str:
         """Budget, sampler, pruner and seeds in words."""
         seeds = ", ".join(map(str, self.seeds))
-        return f"{self.budget} a cell, sampler {self.sampler}, pruner {self.pruner}, search seeds {seeds}"
+        bounds = f", subject to {' and '.join(self.constraints)}" if self.constraints else ""
+        return f"{self.budget} a cell, sampler {self.sampler}, pruner {self.pruner}, search seeds {seeds}{bounds}"
 
 
 def parse_search(data: dict[str, Any]) -> SearchSpec:

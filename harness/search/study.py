@@ -15,7 +15,7 @@ from harness.core.errors import HarnessWarning, StorageError
 from harness.core.space import Space
 from harness.core.spec import RunSpec
 from harness.libraries.optuna import first_number
-from harness.search.objective import OUTCOME, evaluate, is_failed
+from harness.search.objective import OUTCOME, evaluate, is_failed, is_infeasible
 from harness.search.plan import OnValidation, Plan, RunTrial, make_plan
 from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials, find_studies
 from harness.search.samplers import make_pruner, make_sampler, max_trials
@@ -224,11 +224,16 @@ def summarize(search: Search) -> StudyRecord:
     )
 
 
+def _status(trial: FrozenTrial) -> TrialStatus:
+    if trial.state == TrialState.PRUNED:
+        return "pruned"
+    return "failed" if is_failed(trial) else "infeasible" if is_infeasible(trial) else "complete"
+
+
 def _summarize_trial(trial: FrozenTrial) -> TrialRecord:
-    status: TrialStatus = "pruned" if trial.state == TrialState.PRUNED else "complete"
     return TrialRecord(
         number=first_number(trial),
-        status="failed" if is_failed(trial) else status,
+        status=_status(trial),
         params=trial.params,
         values=trial.values or [],
         **trial.user_attrs[OUTCOME],
