@@ -21,6 +21,7 @@ test-fast: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m harness fetch minilm smollm2-135m rotten_tomatoes openbookqa
 	$(BIN)/python -m tests.bench.speed --out results/tables/speed.json
+	$(BIN)/python -m tests.bench.verdict_cost --out results/tables/verdict_cost.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -19,6 +19,9 @@ from harness.core.errors import HarnessWarning, SpecError, StorageError
 from harness.storage.files import one_line, write_json
 from harness.storage.record import Part, Record
 
+RACED = "raced"
+"""Field that ``label_races`` adds."""
+
 Standing = Literal["best", "tied", "worse", ""]
 """The highest mean of what is in the race; may be the best too; found worse; not compared yet."""
 
@@ -136,7 +139,7 @@ class Raced:
 
 
 def label_races(records: Iterable[Record], races: Sequence[RaceRecord]) -> list[Record]:
-    """The records, with a field ``raced`` where they are a race's."""
+    """The records, with a field ``raced`` where they are a race's: the cell of the race."""
     if not races:
         return list(records)
     raced = {
@@ -147,14 +150,19 @@ def label_races(records: Iterable[Record], races: Sequence[RaceRecord]) -> list[
         for run_id in cell.run_ids
     }
     return [
-        record.model_copy(update={"raced": raced[record.run_id]}) if record.run_id in raced else record
+        record.model_copy(update={RACED: raced[record.run_id]}) if record.run_id in raced else record
         for record in records
     ]
 
 
+def _raced(run: Record) -> Raced | None:
+    """A record's label; read without asking pydantic for a field that most have not."""
+    return (run.model_extra or {}).get(RACED)
+
+
 def raced_cell(scored: Scored) -> Raced | None:
     """The cell of a race that a table's cell shows."""
-    return next((label for run in scored.cell.runs if (label := getattr(run, "raced", None))), None)
+    return next((label for run in scored.cell.runs if (label := _raced(run))), None)
 
 
 def judged_cells(cells: Sequence[Scored]) -> dict[int, Raced]:
@@ -169,7 +177,7 @@ def judged_cells(cells: Sequence[Scored]) -> dict[int, Raced]:
 
 def race_sentence(records: Iterable[Record]) -> str:
     """How raced cells among the records were judged, for a footer; empty where there are none."""
-    races = {raced.race.name: raced.race for run in records if (raced := getattr(run, "raced", None))}
+    races = {raced.race.name: raced.race for run in records if (raced := _raced(run))}
     looks = sorted({", ".join(map(str, race.looks)) for race in races.values()})
     if not looks:
         return ""

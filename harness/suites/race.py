@@ -56,18 +56,30 @@ class Race:
 
     def wanted(self, races: Iterable[RaceRecord]) -> list[PlannedCell]:
         """The cells of all looks so far, and of the one that comes next."""
-        return [cell for cell, chance in self.chances(races) if chance == 1]
+        assert self.suite.race
+        races = list(races)
+        raced = set().union(*(race.run_ids for race in races))
+        asked = {
+            run_id
+            for race in races
+            for each in race.comparisons
+            for cell in each.cells
+            for run_id in cell.run_ids[: cell.n_seeds]
+        }
+        first = set(self.suite.seeds[: self.suite.race.looks[0]])
+        return [
+            cell for cell in self.planned if (cell.run_id in asked if cell.run_id in raced else cell.spec.seed in first)
+        ]
 
     def chances(self, races: Iterable[RaceRecord]) -> list[tuple[PlannedCell, float]]:
-        """The cells that are or may yet be asked to run, and how likely that is."""
-        assert self.suite.race
-        by_id: dict[str, float] = {}
+        """The cells that are wanted, with 1, and those that may yet be, with how likely that is."""
+        races = list(races)
+        by_id: dict[str | None, float] = {}
         for race in races:
             for each in race.comparisons:
                 by_id |= _chances(race, each)
-        first = set(self.suite.seeds[: self.suite.race.looks[0]])
-        found = [(cell, by_id.get(cell.run_id or "", float(cell.spec.seed in first))) for cell in self.planned]
-        return [(cell, chance) for cell, chance in found if chance > 0]
+        by_id |= {cell.run_id: 1.0 for cell in self.wanted(races)}
+        return [(cell, by_id[cell.run_id]) for cell in self.planned if cell.run_id in by_id]
 
     def _at_start(self) -> list[RaceRecord]:
         assert self.suite.race
@@ -99,17 +111,15 @@ class Race:
                 yield RacedComparison(setting=setting, margin=self.suite.smallest_claim(task), cells=cells)
 
 
-def _chances(race: RaceRecord, comparison: RacedComparison) -> dict[str, float]:
-    """How likely each run of a comparison is asked for: those asked already surely, of others by simulated races."""
-    n_racing = len(comparison.racing)
-    by_seed = chance_of_seeds(tuple(race.looks), max(2, n_racing), comparison.margin)
-    chances: dict[str, float] = {}
-    for place, cell in enumerate(comparison.cells):
-        goes_on = not comparison.end and place in comparison.racing
-        now = by_seed[cell.n_seeds - 1]
-        for number, run_id in enumerate(cell.run_ids):
-            later = float(by_seed[number] / now) if goes_on else 0.0
-            chances[run_id] = 1.0 if number < cell.n_seeds else later
+def _chances(race: RaceRecord, comparison: RacedComparison) -> dict[str | None, float]:
+    """How likely the later runs of what still races are asked for, by simulated races that came as far."""
+    if comparison.end:
+        return {}
+    by_seed = chance_of_seeds(tuple(race.looks), max(2, len(comparison.racing)), comparison.margin)
+    chances: dict[str | None, float] = {}
+    for cell in (comparison.cells[place] for place in comparison.racing):
+        now = by_seed[cell.n_seeds - 1] or 1.0  # where no simulated race came as far, none is expected to go on
+        chances |= {cell.run_ids[n]: float(by_seed[n] / now) for n in range(cell.n_seeds, len(cell.run_ids))}
     return chances
 
 

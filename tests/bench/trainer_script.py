@@ -131,6 +131,7 @@ def main(spec: RunSpec, version: str) -> dict[str, float]:
         trained, tested = trainer.train().metrics, trainer.evaluate()
     train_tokens = spec.training.epochs * sum(map(len, train["input_ids"]))
     return {
+        "train_seconds": trained["train_runtime"],
         "train_tokens_per_second": train_tokens / trained["train_runtime"],
         "eval_tokens_per_second": sum(map(len, test["input_ids"])) / tested["eval_runtime"],
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

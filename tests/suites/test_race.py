@@ -140,6 +140,15 @@ def test_before_the_first_look_its_seeds_are_wanted_and_the_rest_may_be(tmp_path
     assert [cell.label for cell in now[0].comparisons[0].cells] == ["lora", "adapters", "zero_shot"]
 
 
+def test_what_will_surely_be_asked_is_not_wanted_yet(tmp_path: Path) -> None:
+    """A first look at two seeds of a tiny margin ends no simulated race."""
+    suite = parse_suite({**RACE, "worth_claiming": 1e-6, "methods": {"lora": {}, "adapters": {}}})
+    assert chance_of_seeds((2, 4), 2, 1e-6)[2] > 0.9
+    race = Race(suite, plan(expand(suite), Store(tmp_path)), tmp_path)
+    assert [cell.spec.seed for cell in race.wanted(race.now())] == [0, 1] * 2
+    assert [cell.spec.seed for cell, _ in race.chances(race.now())] == [0, 1, 2, 3] * 2
+
+
 def test_the_tasks_of_one_base_race_together_and_bases_apart(tmp_path: Path) -> None:
     suite = parse_suite({**RACE, "tasks": ["rotten_tomatoes", "trec"], "quantizations": ["none", "8bit"]})
     races = Race(suite, plan(expand(suite), Store(tmp_path)), tmp_path).now()

@@ -1,0 +1,24 @@
+"""The cost of a verdict in short: the ways to it decide the same question. Times are not looked at."""
+
+from harness.search.space import grid, search_space
+from harness.suites.suite import expand_studies
+from tests.bench.verdict_cost import N_RATES, SIZES, spec_of, suite
+
+
+def test_only_the_rate_is_tuned_on_the_same_grid_for_every_method_that_trains() -> None:
+    for cell in expand_studies(suite(SIZES["usual"], "hyperband")):
+        space = search_space(cell.asked, cell.run.method)
+        rates = {name: len(values) for name, values in grid(space).items()}
+        assert rates == ({"training.learning_rate": N_RATES} if cell.run.method.trains else {})
+
+
+def test_pruned_and_whole_searches_differ_in_nothing_else() -> None:
+    pruned, whole = (suite(SIZES["usual"], pruner).model_dump() for pruner in ("hyperband", "none"))
+    assert pruned.pop("search") | {"pruner": "none"} == whole.pop("search")
+    assert pruned == whole
+
+
+def test_the_script_runs_the_grids_cells() -> None:
+    spec = spec_of(SIZES["toy"], "lora")
+    assert spec.training.learning_rate == spec_of(SIZES["usual"], "lora").training.learning_rate == 5e-4
+    assert spec.task.train_limit == 32
