@@ -120,6 +120,10 @@ class Recipe(Plugin):
         """What a search may vary; each default lies inside its range."""
         return {}
 
+    def bases(self) -> Sequence[str]:
+        """Names of bases that it reads beside the one that is trained: their weights too decide the result."""
+        return ()
+
     def begin(self, training: Training) -> None:
         """Called once, before the first step; the model is what the method made of it."""
 

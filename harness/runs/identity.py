@@ -36,6 +36,7 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
         "prompt": _changed(spec.prompt),
         "evaluation": _changed(spec.evaluation),
         "recipes": _chosen(spec.recipes, resolved.recipes),
+        "bases": [weights_of(name).fingerprint for recipe in resolved.recipes for name in recipe.bases()],
         "probes": _chosen(spec.probes, resolved.probes),
         "files": [contents for probe in resolved.probes if (contents := _contents(probe))],
         "versions": _versions(resolved),
