@@ -17,6 +17,11 @@ def _peak(run: "Record") -> float:
     return run.cost.peak_memory_bytes.train or run.cost.peak_memory_bytes.eval
 
 
+def _kept(run: "Record") -> float | None:
+    """Runs of earlier versions did not count it."""
+    return run.cost.optimizer_bytes
+
+
 class Memory(Probe):
     """The largest memory reached in training and in evaluation: on the GPU allocated, else resident in the process."""
 
@@ -26,6 +31,7 @@ class Memory(Probe):
     is_standard: ClassVar[bool] = True
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("peak_memory_bytes", "largest memory of training, or else of evaluation", "B", read=_peak),
+        Quantity("optimizer_bytes", "what the optimizer keeps between steps", "B", read=_kept),
     )
 
     _memory: Any = PrivateAttr(default=None)

@@ -301,6 +301,7 @@ class _Attempt:
             probe_seconds={spec.name: self.probing.seconds[spec.name] for spec in self.run.spec.probes},
             train_tokens=self.fitted.train_tokens,
             padded_tokens=self.fitted.padded_tokens,
+            optimizer_bytes=self.fitted.optimizer_bytes,
             eval_tokens=self.eval_tokens,
         )
 

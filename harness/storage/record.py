@@ -76,6 +76,7 @@ class Cost(Part):
     padded_tokens: int = Field(0, description="Tokens computed in training, padding included.")
     eval_tokens: int = Field(0, description="Real tokens read in eval_seconds: all validations and the tests.")
     peak_memory_bytes: PeakMemory = Field(default_factory=PeakMemory)
+    optimizer_bytes: int | None = Field(None, description="What the optimizer keeps from one step to the next.")
     memory_kind: str = Field("", description="'rss' on the CPU, 'cuda' on a GPU.")
     probe_seconds: dict[str, float] = Field(
         default_factory=dict, description="Probe that was asked for → what it took, part of total_seconds."

@@ -41,6 +41,7 @@ class Fitted:
     train_seconds: float = 0.0
     train_tokens: int = 0
     padded_tokens: int = 0
+    optimizer_bytes: int | None = None
     augmented: dict[str, int] = field(default_factory=dict)
 
     def count(self, batches: Sequence[Batch], step: int, seconds: float) -> None:
@@ -113,6 +114,7 @@ def fit(
                 best, waited, fitted.best_step, fitted.best = score, 0, step, snapshot(model)
         if spec.patience and waited >= spec.patience:
             break
+    fitted.optimizer_bytes = _kept_bytes(optimizer)
     if epochs.n_made:
         fitted.augmented = {"made": epochs.n_made, "put_back": epochs.n_put_back}
     if trainee.recipes:
@@ -128,6 +130,12 @@ def _optimizer(hooks: Hooks, spec: TrainingSpec) -> tuple[Optimizer, LRScheduler
     optimizer, n_steps = hooks.optimizer(spec.learning_rate or 0.0, usual), hooks.training.n_steps
     warmup = math.ceil(n_steps * spec.warmup_ratio)
     return optimizer, get_scheduler(spec.schedule, optimizer, num_warmup_steps=warmup, num_training_steps=n_steps)
+
+
+def _kept_bytes(optimizer: Optimizer) -> int:
+    """Of all tensors in the optimizer's state."""
+    kept = (value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value))
+    return sum(value.nbytes for value in kept)
 
 
 @dataclass

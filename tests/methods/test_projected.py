@@ -1,6 +1,7 @@
 """Optimizers that keep moments of projected gradients: by hand, against AdamW, and what they keep."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from harness.methods._projected import ApolloAdamW, GaLoreAdamW, ProjectedAdamW,
 from harness.methods.apollo import Apollo
 from harness.methods.full import FullFineTuning
 from harness.methods.galore import GaLore
+from harness.probe import quantities
+from harness.runs.run import run
 from harness.testing import tiny
+from tests.conftest import MakeSpec
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 PLAIN: dict[str, Any] = {"lr": 0.1, "betas": BETAS, "eps": EPS, "weight_decay": 0.05}
@@ -116,6 +120,15 @@ def test_little_is_kept_of_the_blocks(method: GaLore | Apollo) -> None:
     plain = 2 * tiny.BLOCKS * (4 * hidden * hidden + 2 * hidden * inner)
     low = tiny.BLOCKS * (4 * 3 * rank * hidden + 2 * rank * (2 * inner + hidden))
     assert usual - few == pytest.approx(plain - low, abs=200)  # step counters and norms
+
+
+def test_the_record_says_what_is_kept(make_spec: MakeSpec, tmp_path: Path) -> None:
+    """AdamW keeps two numbers of four bytes for each weight, and a step counter for each tensor."""
+    full, galore = (run(make_spec(name, training={"max_steps": 2}), tmp_path) for name in ("full", "galore"))
+    assert 0 <= (full.cost.optimizer_bytes or 0) - 8 * full.params.trainable < 1000
+    assert (galore.cost.optimizer_bytes or 0) < 0.7 * (full.cost.optimizer_bytes or 0)
+    assert galore.params.trainable == full.params.trainable
+    assert quantities()["optimizer_bytes"].of(galore) == galore.cost.optimizer_bytes
 
 
 def test_small_matrices_are_trained_as_usual() -> None:
