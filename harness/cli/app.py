@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from harness.cli import catalog, check, data, doctor, fetch, plot, report, run, search, suite, table, transfer
+from harness.cli import card, catalog, check, data, doctor, fetch, plot, report, run, search, suite, table, transfer
 from harness.cli.console import note, set_up
 from harness.cli.usage import Commands, click_errors, usage_message
 from harness.core.errors import HarnessError, HarnessWarning
@@ -36,6 +36,7 @@ app.command("export")(transfer.export)
 app.command("predict")(transfer.predict)
 app.command("explain")(transfer.explain)
 app.command("data")(data.data)
+app.command("card")(card.card)
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, which typer itself turns into it."""
