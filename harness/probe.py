@@ -218,7 +218,7 @@ def quantities() -> dict[str, Quantity]:
 
 
 def find_quantities(names: Iterable[str], what: str = "cost") -> tuple[Quantity, ...]:
-    """The quantities of some names.
+    """The quantities of some names, of which that of a probe means all that it gives.
 
     Args:
         names: In the order wanted.
@@ -227,8 +227,11 @@ def find_quantities(names: Iterable[str], what: str = "cost") -> tuple[Quantity,
     Raises:
         SpecError: an unknown name.
     """
-    known, names = quantities(), tuple(names)
+    known = quantities()
+    of_probes = {probe.name: probe.quantities for probe in probes_by_quantity().values()}
+    found: dict[str, Quantity] = {}
     for name in names:
-        if name not in known:
-            raise unknown(what, name, known)
-    return tuple(known[name] for name in names)
+        if name not in known and name not in of_probes:
+            raise unknown(what, name, {*known, *of_probes})
+        found |= {one.name: one for one in of_probes.get(name, ())} if name in of_probes else {name: known[name]}
+    return tuple(found.values())

@@ -13,12 +13,12 @@ from pydantic import Field, field_validator
 from harness.cells.answered import answer_cells
 from harness.cells.cells import Comparison, Label, title_of
 from harness.cells.scores import Measure, Scored, score_cells
-from harness.core.errors import HarnessWarning, SpecError
+from harness.core.errors import HarnessWarning, SpecError, unknown
 from harness.figure import ScoresFigure
 from harness.figures._drawing import draw_panels, looks, metric_label, plain, show_unit
 from harness.figures._panels import Panel
 from harness.metric import Metric
-from harness.probe import Quantity, find_quantities
+from harness.probe import Quantity, quantities
 from harness.statistics.intervals import Floats, Interval, mean_interval
 from harness.statistics.pareto import Candidate, is_dominated, pareto_membership
 from harness.storage.predictions import Read
@@ -35,12 +35,13 @@ class ParetoFront(ScoresFigure):
     @field_validator("cost")
     @classmethod
     def _is_known(cls, cost: str) -> str:
-        find_quantities([cost], "--cost")
+        if cost not in (known := quantities()):
+            raise unknown("--cost", cost, known)
         return cost
 
     def draw(self, results: Path) -> Any:
         """A panel for each comparison."""
-        (cost,) = find_quantities([self.cost])
+        cost = quantities()[self.cost]
         chosen = self.select(results, self.measure, [cost])
         panels = [pareto_panel(each, chosen.label, self.measure, cost, chosen.read) for each in chosen.comparisons]
         metric = self.metric or "primary metric"

@@ -53,7 +53,9 @@ class TableSpec(Section):
     average: bool = Field(False, description="A column with the mean over tasks; one of several metrics counts once.")
     rank: bool = Field(False, description="A column with the average rank over tasks.")
     relative_to: str | None = Field(None, description="Show differences to the row of this name.")
-    costs: Names = Field((), description="Quantities shown beside the metric, see `list probes`.")
+    costs: Names = Field(
+        (), description="Quantities shown beside the metric, or probes for all of theirs, see `list probes`."
+    )
     costs_per: Literal["cell", "row"] = Field("cell", description="Costs of each cell, or their means over a row.")
     family: Family = Field(
         "tasks",

@@ -171,6 +171,13 @@ def test_a_search_measures_what_it_aims_at(spec: Any, register: Register) -> Non
         parse_search({"trials": 2, "objectives": ["toy_scores"]})
 
 
+def test_a_probe_stands_for_all_its_quantities() -> None:
+    names = [quantity.name for quantity in find_quantities(["trainable_params", "time", "train_seconds"])]
+    assert names == ["trainable_params", "train_seconds", "eval_seconds"]
+    with pytest.raises(SpecError, match=r"unknown cost 'tim' .did you mean 'time'"):
+        find_quantities(["tim"])
+
+
 def test_quantities_of_one_name_are_refused(register: Register) -> None:
     register("probes", "toy", toy())
     register("probes", "toys", toy())
