@@ -85,6 +85,7 @@ class Task(BaseModel):
         row: Turns a source's row into the columns used here, or None to drop it; default: the row itself.
             multiple_choice needs a column ``choices`` of texts without a leading blank.
         own: The examples of one's own files, the only source of a task that has them.
+        transform: What has changed the rows of one's own files, as ``module:function``.
         max_new_tokens: Longest generated answer.
         stop: Texts that end a generated answer.
         answer: Normalizes a generated answer and its target before they are compared.
@@ -111,6 +112,7 @@ class Task(BaseModel):
     asset: PackageAsset | None = None
     row: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
     own: Found | None = Field(None, repr=False)
+    transform: str = ""
     max_new_tokens: int = 32
     stop: tuple[str, ...] = ("\n",)
     answer: Callable[[str], str] = str.strip
@@ -155,7 +157,7 @@ DECLARED = (
 
 def declaration(task: Task) -> dict[str, Any]:
     """What a task declares, as plain data for JSON."""
-    values = {name: getattr(task, name) for name in DECLARED}
+    values = {name: getattr(task, name) for name in (*DECLARED, *(["transform"] if task.transform else []))}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

@@ -1,5 +1,6 @@
 """A user's own file as a task: a CSV, TSV, JSON lines or parquet file, described by settings or by a TOML file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from os.path import expanduser
@@ -15,6 +16,7 @@ from harness.core.toml import read_toml
 from harness.data.own_fields import PLURAL, OwnTask, check_labels, parse
 from harness.data.own_rows import read_examples
 from harness.data.tables import RawTable, read
+from harness.data.transform import transformed
 from harness.task import Task, declaration
 
 DEFAULT_METRICS: dict[TaskKind, tuple[str, ...]] = {
@@ -109,10 +111,14 @@ def _state(path: Path) -> tuple[int, ...]:
 def _read(name: str, own: OwnTask, paths: tuple[tuple[str, Path], ...], states: tuple[tuple[int, ...], ...]) -> Task:
     """The task with the examples of its files, read once in a process unless they change."""
     wanted = list(dict.fromkeys([*own.text, own.target, *own.choices, *own.shown]))
-    tables = {split: read(file, wanted) for split, file in paths}
+    left_out: Counter[str] = Counter()
+    tables = {split: read(file, None if own.transform else wanted) for split, file in paths}
+    if own.transform:
+        tables = {split: transformed(table, own.transform, split, left_out) for split, table in tables.items()}
     for table in tables.values():
         _check_columns(wanted, table)
     found, labels = read_examples(own, tables)
+    found.left_out.update(left_out)
     if not own.labels:
         check_labels(own, labels)
     phrases = tuple(label.replace("_", " ") for label in labels)
@@ -132,6 +138,7 @@ def _read(name: str, own: OwnTask, paths: tuple[tuple[str, Path], ...], states: 
         own=found,
         max_new_tokens=own.max_new_tokens,
         stop=_stop(own, targets),
+        transform=own.transform or "",
     )
     # What the settings and the file say decides the result, so it is part of run_id.
     return task.model_copy(update={"version": int(digest(declaration(task)), 16)})

@@ -36,6 +36,9 @@ class OwnTask(BaseModel):
         description="generation: texts that end an answer, empty for none; default: a line break, or a blank line.",
     )
     validation: str | None = Field(None, description="File of validation examples, beside the first; default: carved.")
+    transform: str | None = Field(
+        None, description="module:function that makes each row of the files into another, or None to leave it out."
+    )
     test: str | None = Field(None, description="File of test examples, beside the first; default: carved.")
 
     @property

@@ -40,8 +40,8 @@ class RawTable:
         return SourceError(f"{self.path}, {self.places[index]}: {problem}")
 
 
-def read(path: Path, wanted: Sequence[str]) -> RawTable:
-    """The rows of a CSV, TSV, JSON lines or parquet file, with the wanted columns only.
+def read(path: Path, wanted: Sequence[str] | None) -> RawTable:
+    """The rows of a CSV, TSV, JSON lines or parquet file, with the wanted columns only (None: with all).
 
     The cells of CSV and TSV are texts: "NA" is a word and 007 a label. Their cells may be quoted as RFC 4180 has it.
 
@@ -89,7 +89,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _json_lines(path: Path, wanted: Sequence[str]) -> RawTable:
+def _json_lines(path: Path, wanted: Sequence[str] | None) -> RawTable:
     rows, places = [], []
     columns: tuple[str, ...] = ()
     for number, line in enumerate(read_text(path).split("\n"), start=1):
@@ -102,7 +102,7 @@ def _json_lines(path: Path, wanted: Sequence[str]) -> RawTable:
         except (ValueError, RecursionError) as error:
             raise SourceError(f"{path}, line {number}: {error}") from None
         columns = columns or tuple(row)
-        rows.append({column: row[column] for column in wanted if column in row})
+        rows.append(row if wanted is None else {column: row[column] for column in wanted if column in row})
         places.append(f"line {number}")
     return RawTable(path, columns, rows, places)
 
@@ -130,8 +130,8 @@ def _repeated(names: Sequence[str]) -> str | None:
     return next((name for place, name in enumerate(names) if name in names[:place]), None)
 
 
-def _separated(delimiter: str) -> Callable[[Path, Sequence[str]], RawTable]:
-    def read_separated(path: Path, wanted: Sequence[str]) -> RawTable:
+def _separated(delimiter: str) -> "Reader":
+    def read_separated(path: Path, wanted: Sequence[str] | None) -> RawTable:
         lines = list(io.StringIO(read_text(path), newline=""))
         records = list(_records(path, lines, delimiter))
         if not records:
@@ -143,7 +143,7 @@ def _separated(delimiter: str) -> Callable[[Path, Sequence[str]], RawTable]:
             if len(cells) != len(header):
                 raise SourceError(f"{path}, line {start + 1} has {len(cells)} of {len(header)} cells")
         _check_quotes(path, lines, records, delimiter)
-        used = [(column, header.index(column)) for column in wanted if column in header]
+        used = [(column, header.index(column)) for column in (header if wanted is None else wanted) if column in header]
         rows = [{column: cells[place] for column, place in used} for _, _, cells in body]
         return RawTable(path, tuple(header), rows, [f"line {start + 1}" for start, _, _ in body])
 
@@ -197,7 +197,7 @@ def _check_quotes(path: Path, lines: list[str], records: list[tuple[int, int, li
             )
 
 
-def _parquet(path: Path, wanted: Sequence[str]) -> RawTable:
+def _parquet(path: Path, wanted: Sequence[str] | None) -> RawTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -206,14 +206,17 @@ def _parquet(path: Path, wanted: Sequence[str]) -> RawTable:
         names = tuple(whole.column_names)
         if (name := _repeated(names)) is not None:
             raise ValueError(f"two columns are named {name!r}")
-        rows: list[Cells] = whole.select([column for column in wanted if column in names]).to_pylist()
+        kept = names if wanted is None else [column for column in wanted if column in names]
+        rows: list[Cells] = whole.select(kept).to_pylist()
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise SourceError(f"{path} can't be read as parquet: {error}") from None
     rows = rows or [{} for _ in range(whole.num_rows)]
     return RawTable(path, names, rows, [f"row {number}" for number in range(1, len(rows) + 1)])
 
 
-READERS: dict[str, Callable[[Path, Sequence[str]], RawTable]] = {
+Reader = Callable[[Path, Sequence[str] | None], RawTable]
+
+READERS: dict[str, Reader] = {
     ".csv": _separated(","),
     ".tsv": _separated("\t"),
     ".jsonl": _json_lines,
