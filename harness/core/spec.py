@@ -28,6 +28,9 @@ class BaseSpec(Section):
 
     name: str = Field("minilm", min_length=1, description="Registered base, local folder, or hub id.")
     quantization: Quantization = Field("none", description="Precision of the frozen linear layers.")
+    dtype: Literal["fp32", "bf16"] = Field(
+        "fp32", description="What frozen linear weights of the blocks are kept in; bf16 needs training.precision=bf16."
+    )
     max_length: int = Field(256, ge=8, description="Tokens kept of each input; longer ones are truncated and counted.")
     dropout: float | None = Field(
         None, ge=0, lt=1, description="Probability of every dropout of the base; default: those of its configuration."

@@ -35,7 +35,6 @@ class AdamW8bit(Recipe):
         usual = inner(groups)
         if type(usual) is not AdamW:
             raise Unsupported(f"adamw_8bit stands in for AdamW; this run has {type(usual).__name__}")
-        made: Optimizer = bitsandbytes.optim.AdamW8bit(
-            [{key: group[key] for key in GROUP} for group in usual.param_groups]
-        )
+        kept = [{key: group[key] for key in GROUP} for group in usual.param_groups]
+        made: Optimizer = bitsandbytes.optim.AdamW8bit(kept)
         return made

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness.bases.half import halve_frozen
 from harness.bases.heads import reset_heads
 from harness.bases.load import Base, Wanted, load
 from harness.core.errors import Unsupported
@@ -60,6 +61,8 @@ def adapt(run: Resolved, base: Base, total_steps: int) -> Adapted:
     context = Context(run.base, run.asked, base.head_names, total_steps, seed, spec.speed.fused_layers)
     model = method.apply(base.model, context)
     added = frozenset(name for name, parameter in trainable(model).items() if id(parameter) not in own)
+    if spec.base.dtype == "bf16":
+        halve_frozen(model)
     if spec.training.gradient_checkpointing and method.trains:
         _checkpoint(model)
     if spec.training.cache_trunk and method.trains:

@@ -69,6 +69,8 @@ class Resolved:
             return self.method.uncheckpointed
         if len(self.recipes) > 1 and (alone := [recipe.name for recipe in self.recipes if recipe.is_alone]):
             return f"recipe {alone[0]} must be the only one of a run"
+        if self.spec.base.dtype == "bf16" and self.spec.training.precision != "bf16":
+            return "base.dtype=bf16 needs training.precision=bf16: weights of 16 bits are computed with as they are"
         reasons = (plugin.skip(self.base, self.asked) for plugin in (self.formulation, self.method, *self.recipes))
         return next((reason for reason in reasons if reason), None)
 
