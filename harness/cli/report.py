@@ -18,14 +18,16 @@ def report(
 ) -> None:
     """Write all runs into one page: sortable tables, figures, every run's spec and curve; opens without a network."""
     from harness.cells.cells import parse_where, select
+    from harness.cells.race import find_races, label_races
     from harness.core.errors import SpecError
+    from harness.search.record import find_studies
     from harness.storage.predictions import reader
     from harness.storage.store import Store
     from harness.tables.report import make_report
 
     store = Store(results)
-    records = select(store.records(), parse_where(where or []))
-    page = make_report(records, reader(store), title)
+    records = select(label_races(store.records(), find_races(results)), parse_where(where or []))
+    page = make_report(records, reader(store), title, find_studies(results))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")

@@ -1,8 +1,10 @@
 """What figures have in common: series that can be told apart, and nothing cut off."""
 
+import json
 import re
 import shutil
 import subprocess
+from importlib import resources
 from itertools import combinations
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.figure import FIGURES
-from harness.figures._drawing import looks
+from harness.figures._drawing import COLORS, looks
 from harness.figures._files import write_figure
 from harness.testing.records import make_record, write_run
 
@@ -91,3 +93,8 @@ def test_costs_have_the_units_of_tables(tmp_path: Path) -> None:
     texts = write_text(tmp_path, "pareto", cost="stored_bytes")
     assert re.search(r"^\d+MB$", texts, re.MULTILINE)
     assert "accuracy on test (percent)" in texts
+
+
+def test_the_page_has_the_same_colours() -> None:
+    script = resources.files("harness.tables") / "page" / "figures.js"
+    assert json.dumps(COLORS) in script.read_text()

@@ -19,7 +19,7 @@ from harness.figure import FIGURES
 from harness.figures._files import write_figure
 from harness.storage.predictions import reader
 from harness.storage.store import Store
-from harness.tables.report import report_data
+from harness.tables.page_data import report_data
 from tests.synthetic import answers, draw_correct, make_record, write_grid, write_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::harness.core.errors.HarnessWarning")

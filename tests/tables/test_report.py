@@ -1,19 +1,28 @@
 """The report: its data, its size, and the page in a real browser."""
 
+import csv
 import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import pytest
 
 from harness.cli.report import report
 from harness.core.errors import SpecError
+from harness.core.spec import digest, parse_spec
+from harness.search.record import find_studies
+from harness.search.spec import SearchSpec
+from harness.search.study import search_cell
 from harness.storage.predictions import reader
 from harness.storage.store import Store
-from harness.tables.report import CURVE_POINTS, report_data, to_script_json
+from harness.tables.page_data import CURVE_POINTS, report_data
+from harness.tables.report import to_script_json
+from tests.search.stand_in import stand_in
 from tests.synthetic import make_failed, make_record, write_grid, write_run
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -166,10 +175,35 @@ def shown_rows(browser: Any, table: str) -> list[list[str]]:
     )
 
 
-def test_the_page_works_in_a_browser(browser: Any, results: Path) -> None:
+def tick(browser: Any, axis: str, *values: str) -> None:
+    """Choose several values of an axis, as a reader does."""
     from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import Select, WebDriverWait
 
+    browser.find_element(By.CSS_SELECTOR, f"#filter-{axis} summary").click()
+    for value in values:
+        browser.find_element(By.CSS_SELECTOR, f"#filter-{axis} input[value='{value}']").click()
+    browser.find_element(By.CSS_SELECTOR, f"#filter-{axis} summary").click()
+
+
+def limit(browser: Any, quantity: str, amount: str) -> None:
+    """Add a limit, as a reader does."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    Select(browser.find_element(By.ID, "add-limit")).select_by_value(quantity)
+    browser.find_element(By.ID, f"limit-{quantity}").send_keys(amount)
+
+
+def start_again(browser: Any, page: Path, state: str = "") -> None:
+    browser.get("about:blank")
+    browser.get(page.as_uri() + state)
+
+
+def test_the_page_works_in_a_browser(browser: Any, page: Path, results: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    start_again(browser, page)
     wait = WebDriverWait(browser, 20)
     wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#scatter .scatterlayer .trace"))
     assert len(shown_rows(browser, "#runs-table")) == 39
@@ -182,17 +216,21 @@ def test_the_page_works_in_a_browser(browser: Any, results: Path) -> None:
         assert len(values) == 37
         assert values == sorted(values, reverse=descending)
 
-    Select(browser.find_element(By.ID, "filter-method")).select_by_value("lora")
+    tick(browser, "method", "lora", "prefix")
+    wait.until(lambda b: len(shown_rows(b, "#runs-table")) == 25)
+    assert {row[4].partition(",")[0] for row in shown_rows(browser, "#runs-table")} == {"lora", "prefix"}
+    assert {row[3].partition(",")[0] for row in shown_rows(browser, "#cells-table")} == {"lora", "prefix"}
+    shown = {(row[0], row[1].partition(",")[0]) for row in shown_rows(browser, "#matrix-table")}
+    assert shown == {(quantization, method) for quantization in ("4bit", "none") for method in ("lora", "prefix")}
+    tick(browser, "method", "prefix")
     wait.until(lambda b: len(shown_rows(b, "#runs-table")) == 13)
-    assert {row[4].partition(",")[0] for row in shown_rows(browser, "#runs-table")} == {"lora"}
-    assert {row[3].partition(",")[0] for row in shown_rows(browser, "#cells-table")} == {"lora"}
     assert len(browser.find_elements(By.CSS_SELECTOR, "#scatter .scatterlayer .trace")) == 2  # two settings of lora
 
     browser.find_element(By.CSS_SELECTOR, "#runs-table tbody tr:not([hidden])").click()
     dialog = browser.find_element(By.ID, "run")
     wait.until(lambda b: dialog.is_displayed())
     run_id = shown_rows(browser, "#runs-table")[0][0]
-    assert browser.current_url.endswith(f"#run={run_id}")
+    assert f"run={run_id}" in browser.current_url
     record = Store(results).match(run_id)[1]
     facts = dict(row for row in shown_rows(browser, "#run-details") if len(row) == 2)
     assert facts["id"] == run_id
@@ -200,5 +238,162 @@ def test_the_page_works_in_a_browser(browser: Any, results: Path) -> None:
     wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#run-curve .scatterlayer .trace"))
     browser.find_element(By.ID, "close").click()
     wait.until(lambda b: not dialog.is_displayed())
+    assert errors_of(browser) == []
 
-    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")] == []
+
+def errors_of(browser: Any) -> list[Any]:
+    return [entry for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
+
+
+def test_best_under_limits_is_answered_and_kept_in_the_address(browser: Any, page: Path, results: Path) -> None:
+    """The question: what is best under 1 GB and 40 s? Full fine-tuning is the best, but takes 55 s."""
+    from selenium.webdriver.common.by import By
+
+    start_again(browser, page)
+    best = browser.find_element(By.ID, "best")
+    assert "full, " in best.text
+    limit(browser, "peak_memory_bytes", "1 GB")
+    limit(browser, "train_seconds", "40s")
+    expected = {}
+    for record in Store(results).records():
+        seconds, memory = record.cost.train_seconds, record.cost.peak_memory_bytes.train
+        if record.status == "ok" and seconds and seconds <= 40 and memory and memory <= 1e9:
+            key = (
+                record.spec.task.name,
+                record.spec.base.quantization,
+                record.spec.method.name,
+                str(record.spec.method),
+            )
+            expected.setdefault(key, []).append(record.metrics["test/accuracy"])
+    for line in best.text.splitlines():
+        setting, _, answer = line.partition(": ")
+        task, _, quantization = setting.split(" · ")
+        means = {key[2:]: sum(v) / len(v) for key, v in expected.items() if key[:2] == (task, quantization)}
+        winner = max(means, key=lambda key: means[key])
+        assert answer.startswith(f"{winner[0]}, ")
+        assert f"{100 * means[winner]:.1f}" in answer
+    assert len(best.text.splitlines()) == 4
+    assert "full" not in {row[3] for row in shown_rows(browser, "#cells-table")}
+
+    answered, address = best.text, browser.current_url
+    start_again(browser, page, "#" + address.partition("#")[2])
+    assert browser.find_element(By.ID, "best").text == answered
+    assert browser.find_element(By.ID, "limit-train_seconds").get_attribute("value") == "40s"
+    browser.find_element(By.ID, "limit-train_seconds").send_keys("x")
+    assert shown_rows(browser, "#cells-table") == []  # what is no amount admits nothing, and is marked
+    assert "wrong" in browser.find_element(By.ID, "limit-train_seconds").get_attribute("class")
+    assert errors_of(browser) == []
+
+
+def test_any_field_is_searched(browser: Any, page: Path) -> None:
+    from selenium.webdriver.common.by import By
+
+    start_again(browser, page)
+    box = browser.find_element(By.ID, "search")
+    for words, n in (
+        ("rank=64 learning_rate=0.001", 1),
+        ("synthetic lora 4bit", 6),
+        ("nan diverged", 1),
+        ("no such", 0),
+    ):
+        box.clear()
+        box.send_keys(words)
+        assert len(shown_rows(browser, "#runs-table")) == n, words
+
+
+def test_two_methods_example_by_example(browser: Any, page: Path, results: Path) -> None:
+    from selenium.webdriver.common.by import By
+
+    from harness.statistics.intervals import majority_vote
+
+    state = quote("|".join(map(quote, ("sst2 · minilm · none", "full", "prefix"))))
+    start_again(browser, page, f"#compare={state}")
+    store = Store(results)
+    votes, targets = {}, np.array([])
+    for method in ("full", "prefix"):
+        runs = [
+            run
+            for run in store.records()
+            if (run.spec.method.name, run.spec.task.name, run.spec.base.quantization) == (method, "sst2", "none")
+        ]
+        found = [answers for run in runs if (answers := reader(store)(run, "test"))]
+        votes[method], targets = majority_vote(np.stack([one.predictions for one in found])), found[0].targets
+    differ = votes["full"] != votes["prefix"]
+    only = [(differ & (votes[method] == targets)).sum() for method in votes]
+    text = browser.find_element(By.ID, "answers-summary").text
+    assert text.startswith(f"{differ.sum()} of {len(targets)} test examples answered differently")
+    assert f"only a is right on {only[0]}, only b on {only[1]}, neither on 0" in text
+    assert len(shown_rows(browser, "#answers-table")) == min(200, differ.sum())
+    counts = [int(row[1 + label]) for row in shown_rows(browser, "#confusions figure:first-child") for label in (0, 1)]
+    assert counts == [int(((targets == t) & (votes["full"] == v)).sum()) for t in (0, 1) for v in (0, 1)]
+
+
+def test_what_is_shown_can_be_downloaded(browser: Any, page: Path, tmp_path: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    start_again(browser, page, "#task=trec&quantization=none&method=lora,full")
+    browser.find_element(By.CSS_SELECTOR, '.save[data-of="cells-table"]').click()
+    out = tmp_path / "cells-table.csv"
+    WebDriverWait(browser, 20).until(lambda _: out.exists() and out.stat().st_size)
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [row["method"].partition(",")[0] for row in rows] == ["full", "lora", "lora"]
+    assert all(0 < float(row["mean ± 95 %"]) < 1 for row in rows)
+
+
+def test_it_is_readable_in_the_dark_and_on_a_phone(browser: Any, page: Path) -> None:
+    colours = "const of = getComputedStyle(document.body); return [of.color, of.backgroundColor]"
+    start_again(browser, page)
+    light = browser.execute_script(colours)
+    try:
+        for command, arguments in (
+            ("setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}),
+            ("setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}),
+        ):
+            browser.execute_cdp_cmd(f"Emulation.{command}", arguments)
+        start_again(browser, page)
+        ink, paper = (sum(map(int, re.findall(r"\d+", text)[:3])) for text in browser.execute_script(colours))
+        assert browser.execute_script(colours) != light
+        assert ink - paper > 400
+        assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_trials_of_a_search_are_no_results(tmp_path: Path) -> None:
+    """Neither they nor the winner on the seed that chose it are cells; the study is shown with its trials."""
+    spec = parse_spec({"method": {"name": "prefix"}, "task": {"name": "rotten_tomatoes"}})
+    search_cell(spec, SearchSpec(trials=12), tmp_path, run_trial=stand_in)
+    (study,) = find_studies(tmp_path)
+    (winner,) = study.best
+    assert winner
+    for trial in study.trials:
+        for seed in (0, 1) if trial.number in (0, winner) else (0,):
+            plain = study.spec_of(trial.number).updated(seed=seed).model_dump(mode="json")
+            record = make_record("prefix", seed, accuracy=0.5 + trial.number / 100 + seed / 10)
+            write_run(tmp_path, record | {"spec": plain, "run_id": digest(plain)})
+    store = Store(tmp_path)
+    runs = list(store.records())
+    data = report_data(runs, reader(store), [study])
+    tuned = [cell for cell in data["cells"] if "best of" in cell["label"]]
+    assert len(data["runs"]) == len(runs)
+    assert [cell["mean"] for cell in tuned] == [pytest.approx(0.6 + winner / 100)]
+    assert all(data["runs"][place]["role"] == "result" for cell in data["cells"] for place in cell["runs"])
+    assert sum(run["role"] == "search trial" for run in data["runs"]) >= len(study.trials) - 1
+    assert [len(one["trials"]) for one in data["studies"]] == [len(study.trials)]
+    out = tmp_path / "report.html"
+    report(results=tmp_path, out=out)
+    assert data_of(out)["studies"][0]["best"] == study.best
+
+
+def test_other_metrics_are_in_it_untested(tmp_path: Path) -> None:
+    for seed, f1 in enumerate((0.5, 0.7)):
+        record = make_record("lora", seed)
+        write_run(tmp_path, record | {"metrics": record["metrics"] | {"test/f1": f1, "imdb/f1": 0.1}})
+    store = Store(tmp_path)
+    (cell,) = report_data(list(store.records()), reader(store))["cells"]
+    mean, half_width, n = cell["others"]["f1"]
+    assert (mean, half_width, n) == (pytest.approx(0.6), pytest.approx(12.7062 * 0.1), 2)
+    assert set(cell["others"]) == {"f1"}
