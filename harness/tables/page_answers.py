@@ -9,7 +9,7 @@ from harness.cells.confusion import label_names
 from harness.statistics.intervals import majority_vote
 from harness.storage.predictions import Answers, Array, Read
 
-MOST_CHARACTERS = 2_000_000
+MOST_CHARACTERS = 1_000_000
 """Of all answers and the names of their examples; a page is to stay below 10 MB."""
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
