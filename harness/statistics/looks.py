@@ -4,8 +4,8 @@ Looking again and again at one level finds a difference that is not there more o
 therefore spent: a share f(t) = t² of it may be gone when the share t of the data is there, and each look tests at what
 f adds. All of it sums up to the whole level, so by the union bound all looks together err at most as often as it says,
 however they depend on each other. Levels from the joint distribution of the looks, that of a Brownian motion, would be
-higher, but hold for known variances only: with those estimated from three seeds, races simulated with f(t) = t^1.5 erred
-in up to 6.2 % where 5 % are allowed.
+higher, but hold for known variances only: with those estimated from three seeds, races simulated so with f(t) = t^1.5
+erred in up to 6.2 % where 5 % are allowed.
 
 How often it errs and what it finds: ``python -m tests.bench.racing``.
 
