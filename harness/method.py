@@ -39,11 +39,10 @@ Family = Literal[
     "bottleneck",
     "prompt",
     "side",
-    "mixture",
 ]
 """What is trained: nothing; the whole base; a part of it; an update of its weights as a product of small factors, as a
 rotation or in a transform's space; vectors that scale activations; small networks between its layers; virtual tokens; a
-network beside it; several adapters and the weights that mix them."""
+network beside it."""
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,22 @@
 """Prefix tuning."""
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.core.errors import SpecError
 from harness.core.space import Choice, Space
-from harness.libraries.peft import ADAPTER, PeftMethod
+from harness.libraries.peft_prompts import PeftPrompts
 from harness.method import BaseInfo, Context, Family, TaskInfo
 
 if TYPE_CHECKING:
-    from peft import PeftModel, PrefixTuningConfig
+    from peft import PeftModel, PrefixTuningConfig, PromptLearningConfig
     from torch import nn
 
 
 _WITHOUT_PAST_KEYS = ("albert", "deberta", "deberta-v2", "distilbert", "modernbert", "mpnet", "xlnet")
 
 
-class PrefixTuning(PeftMethod):
+class PrefixTuning(PeftPrompts):
     """Trained keys and values of virtual tokens that every block attends to, before those of the input.
 
     Li & Liang train the prefix through a small network, which is dropped afterwards; Liu et al. 2021 (P-Tuning v2,
@@ -61,26 +58,11 @@ class PrefixTuning(PeftMethod):
             encoder_hidden_size=self.network_width,
         )
 
-    def virtual_tokens(self) -> int:
-        """The length of the prefix."""
-        return self.n_virtual_tokens
-
-    def load(self, model: "PeftModel", folder: Path) -> None:
-        """Read the prefix; the network that it was trained through was not stored, so it is taken out."""
+    def encoder(self, config: "PromptLearningConfig", model: "PeftModel") -> "nn.Module":
+        """The keys and values."""
         from peft import PrefixEncoder
 
-        config = replace(model.peft_config[ADAPTER], inference_mode=True)
-        model.peft_config[ADAPTER] = config
-        model.prompt_encoder[ADAPTER] = PrefixEncoder(config).to(model.device)
-        super().load(model, folder)
-
-    def merge(self, model: "PeftModel") -> "nn.Module":
-        """Nothing to merge.
-
-        Raises:
-            SpecError: always.
-        """
-        raise SpecError("prefix changes no weights that could be merged; export the adapter instead")
+        return PrefixEncoder(config)
 
     def expected_params(self, base: BaseInfo) -> int | None:
         """A key and a value in every block for each virtual token; the network that makes them is not kept."""

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from harness.core.space import Choice, Range, Space
 from harness.core.spec import Quantization
-from harness.libraries.peft import PeftLayers, Sizes
+from harness.libraries.peft import PeftLayers, Sizes, leave_sparse_tensors_unchecked
 from harness.method import Context, Family
 
 if TYPE_CHECKING:
@@ -31,10 +31,8 @@ class SHiRA(PeftLayers):
     rank: int = Field(32, ge=1, description="rank (in + out) weights of a layer are trained.")
 
     def apply(self, model: "nn.Module", context: Context) -> "PeftModel":
-        """The model wrapped by peft; that torch does not check peft's sparse tensors is said once and for all."""
-        from torch.sparse import check_sparse_tensor_invariants
-
-        check_sparse_tensor_invariants.disable()
+        """The model wrapped by peft."""
+        leave_sparse_tensors_unchecked()
         return super().apply(model, context)
 
     def options(self, sizes: Sequence[Sizes]) -> dict[str, Any]:

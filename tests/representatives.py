@@ -6,11 +6,16 @@ from harness.method import METHODS, Method
 
 REPRESENTATIVES = ("adapters", "fourierft", "full", "ia3", "ladder", "last_layers", "lora", "oft", "prefix")
 SMALLER: dict[str, dict[str, Any]] = {
+    "adamss": {"rank": 16, "n_subspaces": 2},
     "fourierft": {"n_frequencies": 100, "scaling": 10},
+    "gralora": {"rank": 8},
     "hira": {"rank": 8},
     "miss": {"rank": 8},
+    "peanut": {"rank": 8},
+    "psoft": {"rank": 8},
     "pvera": {"rank": 16},
     "shira": {"rank": 4},
+    "vblora": {"n_vectors": 8},
     "vera": {"rank": 16},
     "waveft": {"n_frequencies": 100},
 }

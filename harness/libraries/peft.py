@@ -109,11 +109,14 @@ class PeftMethod(Method):
         """The base with the update added to its weights.
 
         Raises:
-            SpecError: on a quantized base, whose weights would have to be rounded again.
+            SpecError: on a quantized base, whose weights would have to be rounded again, or if peft has no way.
         """
         if getattr(model.get_base_model(), "is_quantized", False):
             raise SpecError("cannot merge into quantized weights without rounding; export the adapter instead")
-        return _without_copies(model.merge_and_unload())
+        try:
+            return _without_copies(model.merge_and_unload())
+        except (NotImplementedError, ValueError) as error:
+            raise SpecError(f"peft can't merge {self.name}: {error}; export the adapter instead") from error
 
 
 def _without_copies(model: "nn.Module") -> "nn.Module":
@@ -162,9 +165,12 @@ class PeftLayers(PeftMethod):
         """
         raise NotImplementedError
 
-    def block_params(self, sizes: Sequence[Sizes]) -> int:
-        """Trained parameters in one block of the base by formula, from the sizes of its layers that are adapted."""
-        raise NotImplementedError
+    def block_params(self, sizes: Sequence[Sizes]) -> int | None:
+        """Trained parameters in one block of the base by formula, from the sizes of its layers that are adapted.
+
+        None where the weights, or a draw, decide.
+        """
+        return None
 
     def shared_params(self, sizes: Sequence[Sizes]) -> int:
         """Trained parameters that all blocks share, likewise."""
@@ -192,7 +198,8 @@ class PeftLayers(PeftMethod):
     def expected_params(self, base: BaseInfo) -> int | None:
         """Those of every block, and what the blocks share."""
         sizes = [Sizes(shape.inputs, shape.outputs) for shape in target_shapes(base, self.target_modules)]
-        return base.n_blocks * self.block_params(sizes) + self.shared_params(sizes) if sizes else None
+        in_block = self.block_params(sizes) if sizes else None
+        return None if in_block is None else base.n_blocks * in_block + self.shared_params(sizes)
 
 
 class HeadRate(PeftMethod):
@@ -206,6 +213,13 @@ class HeadRate(PeftMethod):
         head = [parameter for name, parameter in named.items() if _HEAD in name]
         own = [parameter for name, parameter in named.items() if _HEAD not in name]
         return [{"params": own}, {"params": head, "lr": self.head_learning_rate}] if head else [{"params": own}]
+
+
+def leave_sparse_tensors_unchecked() -> None:
+    """Say that torch need not check the sparse tensors that peft makes; else it warns that it does not."""
+    from torch.sparse import check_sparse_tensor_invariants
+
+    check_sparse_tensor_invariants.disable()
 
 
 def common_block(sides: Sequence[int], at_most: int) -> int:
@@ -238,7 +252,7 @@ def target_names(model: "nn.Module", chosen: Sequence[str] | None) -> list[str]:
             continue
         if choice in _ROLES:
             raise Unsupported(f"no layer of {type(model).__name__} is known as {choice.removeprefix(_ROLE)} alone")
-        raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names} | _ROLES)
+        raise unknown("target module", choice, {name.rsplit(".", 1)[-1] for name in names})
     return [name for name in names if any(_fits(name, choice) for choice in chosen)]
 
 

@@ -59,14 +59,15 @@ class TinyCell:
     def logits(self, model: nn.Module) -> Tensor:
         """What the model answers to the tiny batch, without the positions of virtual tokens."""
         with torch.no_grad():
-            return self._of_input(model.eval()(**tiny.batch(self.kind)).logits)
+            return self.of_input(model.eval()(**tiny.batch(self.kind)).logits)
 
-    def _of_input(self, logits: Tensor) -> Tensor:
+    def of_input(self, logits: Tensor) -> Tensor:
+        """Those of a language model that belong to tokens of the input."""
         return logits if self.kind == "encoder" else logits[:, -_n_tokens(self.kind) :]
 
     def loss(self, logits: Tensor) -> Tensor:
         """Of the answers to the tiny batch."""
-        return tiny.loss(self.kind, self._of_input(logits), tiny.batch(self.kind))
+        return tiny.loss(self.kind, self.of_input(logits), tiny.batch(self.kind))
 
     def base_logits(self) -> Tensor:
         """What the base itself answers."""
@@ -265,6 +266,14 @@ class MethodContract:
         heads = (*tiny.HEADS[exact.kind], "bert.pooler")
         own = [name for name in trial.trainable if not is_of_head(name, heads)]
         assert expected == sum(trial.before[name].numel() for name in own)
+
+    def test_an_answer_depends_on_its_own_input_alone(self, exact: TinyCell) -> None:
+        """Not on what else is in the batch."""
+        model, inputs = exact.trial.model, tiny.batch(exact.kind)
+        together = exact.logits(model)[:1]
+        with torch.no_grad():
+            alone = model.eval()(**{name: values[:1] for name, values in inputs.items()}).logits
+        torch.testing.assert_close(exact.of_input(alone), together, atol=1e-4, rtol=1e-4)
 
     def test_starts_from_the_same_head_as_every_method(self, exact: TinyCell) -> None:
         """Else a comparison of methods would be one of initial heads as well."""

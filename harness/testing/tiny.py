@@ -96,7 +96,11 @@ MODELS = {"encoder": encoder, "decoder": decoder, "encoder_decoder": encoder_dec
 
 def _seeded(cls: type[PreTrainedModel], config: object) -> PreTrainedModel:
     torch.manual_seed(0)
-    return cls(config).eval()
+    model = cls(config).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):  # zero at first, unlike those of a pretrained model
+            torch.nn.init.normal_(parameter, std=0.02)
+    return model
 
 
 def load(kind: BaseKind, quantization: Quantization = "none", unquantized: Sequence[str] = ()) -> PreTrainedModel:

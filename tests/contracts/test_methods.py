@@ -56,18 +56,29 @@ def cells(kinds: Iterable[BaseKind] = KINDS, quantizations: Iterable[Quantizatio
 PACKED = cells(quantizations=("8bit", "4bit"))
 NO_ENCODER = cells(("decoder", "encoder_decoder"))
 SKIPPED: dict[str, set[Cell]] = {
+    "adamss": PACKED,
+    "adaption_prompt": cells(("encoder", "encoder_decoder")),
     "apollo": PACKED,
     "bitfit": NO_ENCODER,  # no biases
     "c3a": cells(quantizations=["8bit"]) | {("encoder", "4bit")},
+    "deft": PACKED,
     "delora": PACKED,
+    "frod": PACKED,
     "full": PACKED,
     "galore": PACKED,
+    "glora": PACKED,
+    "gralora": {("encoder", "8bit"), ("encoder", "4bit")},
     "hra": PACKED,
     "linear_probe": NO_ENCODER,  # no head
     "loha": cells(quantizations=["4bit"]),
     "lokr": cells(quantizations=["4bit"]),
+    "osf": PACKED,
     "pafi": PACKED,
+    "peanut": cells(quantizations=["4bit"]),
+    "psoft": PACKED,
     "shira": PACKED,
+    "tinylora": PACKED,
+    "unilora": PACKED,
     "zero_shot": cells(["encoder"]),  # no mask head
 }
 

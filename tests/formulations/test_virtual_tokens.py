@@ -9,37 +9,39 @@ from torch import Tensor
 from harness.core.errors import Unsupported
 from harness.data.tasks import find_task
 from harness.formulation import IGNORED
+from harness.libraries.peft_prompts import SoftPrompt
+from harness.method import METHODS
 from harness.runs.adapted import Adapted
 from harness.runs.predict import predict
+from harness.runs.resolve import resolve
 from harness.task import Example, Task
-from tests.conftest import MakeSpec, Register
+from tests.conftest import MakeSpec
 from tests.ready import ready
 
 N_VIRTUAL = 8
-METHOD = '''"""Virtual tokens."""
-from typing import ClassVar
-from harness.libraries.peft import PeftMethod
-
-class Prompted(PeftMethod):
-    """Virtual tokens."""
-    source: ClassVar[str] = "nobody"
-    learning_rate: ClassVar[float] = 1e-3
-
-    def config(self, model, context):
-        import peft
-        return peft.{config}(num_virtual_tokens=8)
-'''
 SENTENCES = ["the film is superb", "a dull plot", "one great cast with the film and a plot", "awful"]
 EXAMPLES = [Example(str(n), {"sentence": text}, n % 2) for n, text in enumerate(SENTENCES)]
 
 
-@pytest.fixture(params=["PromptTuningConfig", "PromptEncoderConfig"])
-def prompted(request: pytest.FixtureRequest, register: Register) -> None:
-    register("methods", "prompted", METHOD.format(config=request.param))
+@pytest.fixture(params=["p_tuning", "prompt_tuning"])
+def prompted(request: pytest.FixtureRequest) -> str:
+    """A method with virtual tokens that are embeddings."""
+    assert issubclass(METHODS.find(request.param), SoftPrompt)
+    return str(request.param)
 
 
-def adapted(make_spec: MakeSpec, kind: str, task: Task, formulation: str) -> Adapted:
-    made = ready(make_spec("prompted", kind, evaluation={"max_new_tokens": 6}), task, formulation, steps=4)
+def test_every_method_with_virtual_tokens_is_here() -> None:
+    with_tokens = {name for name in METHODS.names() if METHODS.make(name).virtual_tokens()}
+    assert with_tokens == {"p_tuning", "prefix", "prompt_tuning"}, "prefix: tests/methods/test_prefix.py"
+
+
+def adapted(make_spec: MakeSpec, method: str, kind: str, task: Task, formulation: str) -> Adapted:
+    sections = {
+        "method": {"n_virtual_tokens": N_VIRTUAL},
+        "evaluation": {"max_new_tokens": 6},
+        "training": {"precision": "fp32"},
+    }
+    made = ready(make_spec(method, kind, **sections), task, formulation, steps=4)
     made.model.eval()
     return made
 
@@ -55,9 +57,9 @@ def states(made: Adapted, ids: list[int], read: str = "logits") -> Tensor:
     return whole
 
 
-def test_likelihood(prompted: None, make_spec: MakeSpec) -> None:
+def test_likelihood(prompted: str, make_spec: MakeSpec) -> None:
     task = find_task("sst2").model_copy(update={"verbalizers": (" very awful film", " great")})
-    made = adapted(make_spec, "decoder", task, "likelihood")
+    made = adapted(make_spec, prompted, "decoder", task, "likelihood")
     formulation = made.formulation
     answers = predict(made.model, formulation, formulation.encode(EXAMPLES))
     right = []
@@ -75,10 +77,28 @@ def test_likelihood(prompted: None, make_spec: MakeSpec) -> None:
     assert formulation.losses(made.model, batch).mean().item() == pytest.approx(sum(right) / len(right), abs=1e-5)
 
 
+def test_likelihood_of_an_encoder_decoder(prompted: str, make_spec: MakeSpec) -> None:
+    """The encoder reads the virtual tokens first; the decoder reads none."""
+    task = find_task("sst2").model_copy(update={"verbalizers": (" very awful film", " great")})
+    made = adapted(make_spec, prompted, "encoder_decoder", task, "likelihood")
+    formulation, base = made.formulation, made.base.model
+    for example, answer in zip(EXAMPLES, predict(made.model, formulation, formulation.encode(EXAMPLES)), strict=True):
+        prompt = formulation.tokenizer(formulation.prompts.prompt(example))["input_ids"]  # type: ignore[attr-defined]
+        for text, score in zip(task.verbalizers, answer.scores, strict=True):
+            choice = formulation.tokenizer(text)["input_ids"]
+            with torch.no_grad():
+                virtual = made.model.get_prompt(1)  # type: ignore[operator]
+                words = base.get_input_embeddings()(torch.tensor([prompt]))  # type: ignore[operator]
+                given = torch.tensor([[base.config.decoder_start_token_id, *choice[:-1]]])
+                logits = base(inputs_embeds=torch.cat([virtual, words], 1), decoder_input_ids=given).logits[0]
+            log_probs = torch.log_softmax(logits, -1)
+            assert score == pytest.approx(sum(float(log_probs[n, t]) for n, t in enumerate(choice)), abs=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore:Position ids are not supported")
-def test_generation(prompted: None, make_spec: MakeSpec) -> None:
+def test_generation(prompted: str, make_spec: MakeSpec) -> None:
     task = find_task("sst2").model_copy(update={"kind": "generation", "labels": (), "stop": ()})
-    made = adapted(make_spec, "decoder", task, "generation")
+    made = adapted(make_spec, prompted, "decoder", task, "generation")
     rows = made.formulation.encode([replace(example, target="good") for example in EXAMPLES])
     together = predict(made.model, made.formulation, rows)
     for row, answer in zip(rows, together, strict=True):
@@ -90,8 +110,8 @@ def test_generation(prompted: None, make_spec: MakeSpec) -> None:
         assert answer.text == made.formulation.tokenizer.decode(ids[row.length :], skip_special_tokens=True)
 
 
-def test_tagging(prompted: None, make_spec: MakeSpec) -> None:
-    made = adapted(make_spec, "encoder", find_task("wnut17"), "token_head")
+def test_tagging(prompted: str, make_spec: MakeSpec) -> None:
+    made = adapted(make_spec, prompted, "encoder", find_task("wnut17"), "token_head")
     words = tuple(tuple(text.split()) for text in SENTENCES)
     rows = made.formulation.encode([Example(str(n), {}, (0,) * len(w), tokens=w) for n, w in enumerate(words)])
     for row, answer in zip(rows, predict(made.model, made.formulation, rows), strict=True):
@@ -100,8 +120,8 @@ def test_tagging(prompted: None, make_spec: MakeSpec) -> None:
         assert answer.prediction == tuple(firsts)
 
 
-def test_similarity(prompted: None, make_spec: MakeSpec) -> None:
-    made = adapted(make_spec, "encoder", find_task("stsb"), "similarity")
+def test_similarity(prompted: str, make_spec: MakeSpec) -> None:
+    made = adapted(make_spec, prompted, "encoder", find_task("stsb"), "similarity")
     pair = Example("0", {"sentence1": SENTENCES[0], "sentence2": SENTENCES[2]}, 2.0)
     rows = made.formulation.encode([pair])
     first, second = (states(made, ids, "last_hidden_state")[N_VIRTUAL:].mean(0) for ids in rows[0].sequences)
@@ -111,7 +131,9 @@ def test_similarity(prompted: None, make_spec: MakeSpec) -> None:
     assert answer.prediction == pytest.approx(low + float(cosine) * (high - low), abs=1e-4)
 
 
-def test_a_head_on_a_decoders_last_token_is_refused(prompted: None, make_spec: MakeSpec) -> None:
-    made = adapted(make_spec, "decoder", find_task("sst2"), "head")
+def test_a_head_on_a_decoders_last_token_is_refused(prompted: str, make_spec: MakeSpec) -> None:
+    run = resolve(make_spec(prompted, "decoder", formulation="head"))
+    assert "virtual tokens" in (run.skip_reason() or "")
+    made = adapted(make_spec, prompted, "decoder", find_task("sst2"), "head")
     with pytest.raises(Unsupported, match="virtual tokens"):
         predict(made.model, made.formulation, made.formulation.encode(EXAMPLES))

@@ -55,6 +55,8 @@ def test_families(config_class: type[PreTrainedConfig]) -> None:
 def test_methods(name: str) -> None:
     """Adapters hook into the block, prefixes add keys, peft wraps its layers: all as before."""
     method, models = small(name), []
+    if reason := method.skip(tiny.base_info("encoder"), tiny.task_info("encoder")):
+        pytest.skip(reason)
     for short in (False, True):
         base = tiny.load("encoder")
         if short:
