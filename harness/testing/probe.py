@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any, ClassVar
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from harness.core.spec import ProbeSpec, RunSpec
 from harness.probe import PROBES, make_probe, quantities
 from harness.runs.run import run
+from harness.storage.measured import MEASURED, read_examples
 from harness.storage.record import Record
 from harness.testing.snapshots import tiny_spec
 
@@ -77,6 +79,15 @@ class ProbeContract:
         values = [value for quantity in declared if (value := quantity.of(stored)) is not None]
         assert values
         assert all(map(math.isfinite, values))
+
+    def test_a_value_is_in_its_interval_and_the_mean_of_its_examples(self, probed: Record, folder: Path) -> None:
+        """Where it has either."""
+        stored = folder / "probed" / "runs" / probed.run_id / MEASURED
+        for name, value in probed.measured.items():
+            low, high = probed.measured_intervals.get(name, (value, value))
+            assert low <= value <= high
+            if examples := read_examples(stored, name):
+                assert value == pytest.approx(fmean(examples.values()))
 
     def test_it_changes_no_result(self, plain: Record, probed: Record, folder: Path) -> None:
         """Predictions, curve, metrics and what was trained are those of the run without it, to the last bit."""
