@@ -14,7 +14,7 @@ from harness.statistics.measured import resampled
 from harness.storage.predictions import Answers
 from harness.task import Example
 
-DROP = "of the primary metric lost, as a share of it"
+DROP = "share of the primary metric lost"
 
 
 class Robustness(Probe):
@@ -29,11 +29,11 @@ class Robustness(Probe):
         "Belinkov and Bisk 2018, https://arxiv.org/abs/1711.02173 (typos)"
     )
     quantities: ClassVar[tuple[Quantity, ...]] = (
-        Quantity("typos_drop", f"{DROP}, where inner letters of words change places"),
-        Quantity("case_drop", f"{DROP}, where words are in capitals"),
-        Quantity("punctuation_drop", f"{DROP}, where punctuation is taken away and other put in"),
-        Quantity("length_drop", f"{DROP}, where 'and true is true' is added"),
-        Quantity("negation_drop", f"{DROP}, where 'and false is not true' is added"),
+        Quantity("typos_drop", f"{DROP} where inner letters of words change places"),
+        Quantity("case_drop", f"{DROP} where words are in capitals"),
+        Quantity("punctuation_drop", f"{DROP} where punctuation is taken away and other put in"),
+        Quantity("length_drop", f"{DROP} where 'and true is true' is added"),
+        Quantity("negation_drop", f"{DROP} where 'and false is not true' is added"),
     )
 
     severity: int = Field(2, ge=1, le=3, description="1, 2, 3: a tenth, 3 or 6 tenths of the words; as many additions.")
