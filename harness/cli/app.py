@@ -7,7 +7,22 @@ from typing import Any
 
 import typer
 
-from harness.cli import card, catalog, check, data, doctor, fetch, plot, report, run, search, suite, table, transfer
+from harness.cli import (
+    card,
+    catalog,
+    check,
+    data,
+    doctor,
+    ensemble,
+    fetch,
+    plot,
+    report,
+    run,
+    search,
+    suite,
+    table,
+    transfer,
+)
 from harness.cli.console import note, set_up
 from harness.cli.usage import Commands, click_errors, usage_message
 from harness.core.errors import HarnessError, HarnessWarning
@@ -26,6 +41,7 @@ app.command("suite")(suite.suite)
 app.command("search")(search.search)
 app.command("table", cls=table.TableCommand)(table.table)
 app.add_typer(plot.plot, name="plot")
+app.command("ensemble")(ensemble.ensemble)
 app.command("report")(report.report)
 app.command("list")(catalog.list_)
 app.command("show")(catalog.show)

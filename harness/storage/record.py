@@ -130,6 +130,7 @@ class Record(Part):
     reason: str | None = None
     spec: RunSpec
     label: str = Field("", description="What the suite that made the run first calls its method.")
+    members: list[str] = Field(default_factory=list, description="Run ids of what an ensemble combines.")
     started_at: str
     finished_at: str
     task: dict[str, Any] = Field(default_factory=dict, description="The task as it was: labels, prompts, scale.")

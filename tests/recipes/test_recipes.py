@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import AveragedModel
 
 from harness.recipe import RECIPES, Training
 from harness.task import Example
@@ -46,6 +47,27 @@ def test_ema_is_the_mean_of_all_weights_and_then_a_running_average() -> None:
         judged = model.weight.tolist()
     assert judged == [0.5 * (1 + 3) / 2 + 0.5 * 8, 0.0]
     assert model.weight.tolist() == [8.0, 0.0]
+
+
+@pytest.mark.parametrize(("start", "every"), [(0.5, 1), (0.0, 3), (0.25, 2)])
+def test_swa_is_torchs_average_of_the_steps_that_count(start: float, every: int) -> None:
+    """``torch.optim.swa_utils``, updated by hand; before the first of them the weights themselves are judged."""
+    model = nn.Linear(3, 2)
+    average = AveragedModel(model)
+    training, recipe = Training(model, n_steps=8, seed=0), make("swa", {"start": start, "every": every})
+    recipe.begin(training)
+    torch.manual_seed(0)
+    for training.step in range(1, 9):
+        model.weight.data.normal_()
+        recipe.after_step(training)
+        if training.step > 8 * start and (training.step - 1 - int(8 * start)) % every == 0:
+            average.update_parameters(model)
+        counted = int(average.n_averaged)
+        before = model.weight.detach().clone()
+        with recipe.weights(training):
+            torch.testing.assert_close(model.weight.detach(), average.module.weight.detach() if counted else before)
+        torch.testing.assert_close(model.weight.detach(), before, rtol=0, atol=0)
+    assert counted == len(range(int(8 * start) + 1, 9, every))
 
 
 def test_ema_keeps_pruned_weights_at_zero() -> None:
