@@ -1,8 +1,7 @@
 """The figure contract: a picture of the results, with its options on the command line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,6 +29,7 @@ from harness.core.plugins import Plugin, Registry
 from harness.probe import Quantity
 from harness.storage.predictions import Read, reader
 from harness.storage.store import Store
+from harness.tables.spec import Texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -43,9 +43,9 @@ class Figure(Plugin):
     """A figure. Its docstring is the help of ``harness plot NAME``, its fields are the options of that command.
 
     A field has a description and, unless it is among ``arguments``, a default. It is a text, a number, a truth value
-    (``False``: an option without a value), a path, a ``Literal``, or a tuple of one of them (an option that may be
-    repeated); with ``| None`` where nothing is chosen. ``--results``, ``--out`` and ``--width`` every figure has, one
-    that is many ``--format`` too.
+    (``False``: an option without a value), a path, a ``Literal``, a tuple of one of them (an option that may be
+    repeated), or a mapping from text to text (old=new); with ``| None`` where nothing is chosen. ``--results``,
+    ``--out`` and ``--width`` every figure has, one that is many ``--format`` too.
     """
 
     width: float | None = Field(
@@ -87,7 +87,7 @@ class Selected:
 
 
 class RunsFigure(Figure):
-    """A figure of finished runs, one panel for each task, base and quantization (unless these compete)."""
+    """A figure of finished runs: a panel for each task, and base and quantization where they vary and don't compete."""
 
     apart: ClassVar[tuple[str, ...]] = ()
     """Fields of the spec whose values are comparisons of their own; the keys of comparisons begin with them."""
@@ -97,6 +97,7 @@ class RunsFigure(Figure):
         "", description="Fields along which cells compete, comma-separated; default: method, and what else varies."
     )
     mixed: bool = Field(False, description="Draw unlike data or devices together.")
+    rename: Texts = Field({}, description="old=new: what a name is shown as; may be repeated.")
 
     def select(self, results: Path, measure: Measure, costs: Sequence[Quantity] = ()) -> Selected:
         """The chosen runs; where recipes vary, or a search has tuned some, these are cells of their own.
@@ -111,15 +112,24 @@ class RunsFigure(Figure):
         read = reader(store, needs_of(records, measure.metric) | needs_of_quantities(costs))
         records = with_quantities(with_metric(records, measure, read), costs, read)
         asked = tuple(part.strip() for part in self.compare.split(",") if part.strip())
-        varying = (axis for axis in ("recipe", TUNING) if len({lookup(record, axis) for record in records}) > 1)
-        competing = asked or ("method", *varying)
+        optional = ("base", "quantization", "recipe", TUNING)
+        varying = [axis for axis in optional if len({lookup(record, axis) for record in records}) > 1]
+        competing = asked or ("method", *(axis for axis in varying if axis not in ("base", "quantization")))
         check_fields(records, competing)
-        setting = tuple(axis for axis in ("base", "quantization") if axis not in competing)
+        setting = tuple(axis for axis in ("base", "quantization") if axis in varying and axis not in competing)
         comparisons = group(
             records, Layout(rows=self.apart + setting + competing, columns=("task",), competing=competing)
         )
         find_all_mixed(comparisons, read, measure.split, allow=self.mixed)
-        return Selected(comparisons, partial(label_of, competing=competing), read)
+        return Selected([*map(self._renamed, comparisons)], lambda run: self._shown(label_of(run, competing)), read)
+
+    def _renamed(self, comparison: Comparison) -> Comparison:
+        """The comparison with the names in its key as they are shown."""
+        return replace(comparison, key=tuple(self.rename.get(str(value), value) for value in comparison.key))
+
+    def _shown(self, label: str) -> str:
+        """A label as it is shown, renamed as a whole or by its parts."""
+        return self.rename.get(label) or ", ".join(self.rename.get(part, part) for part in label.split(", "))
 
 
 class ScoresFigure(RunsFigure):

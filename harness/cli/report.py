@@ -14,6 +14,9 @@ def report(
     results: Results = RESULTS,
     where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Adaptation methods compared",
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Show the texts of test examples too; they are read from the task's source.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="File to write.", parser=path)] = Path("report.html"),
 ) -> None:
     """Write all runs into one page: sortable tables, figures, every run's spec and curve; opens without a network."""
@@ -27,7 +30,7 @@ def report(
 
     store = Store(results)
     records = select(label_races(store.records(), find_races(results)), parse_where(where or []))
-    page = make_report(records, reader(store), title, find_studies(results))
+    page = make_report(records, reader(store), title, find_studies(results), texts)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")

@@ -87,7 +87,7 @@ NARROWEST = 1.6
 def _legend_above(figure: Any, handles: Mapping[str, Any], inches: float) -> None:
     """A legend in as many columns as fit, for which the figure grows."""
     longest = max((len(label) for label in handles), default=1)
-    n_columns = max(1, min(len(handles), int(inches / (0.55 + 0.065 * longest))))
+    n_columns = max(1, min(len(handles), int(inches / (0.5 + 0.06 * longest))))
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + 0.15 * -(-len(handles) // n_columns) + 0.1)
     figure.legend(

@@ -26,7 +26,7 @@ from harness.storage.record import Record
 
 
 class ParetoFront(ScoresFigure):
-    """Quality against a cost: intervals over seeds, the Pareto front, and the probability of being on it."""
+    """Quality against a cost: intervals over seeds, the Pareto front, and the probability of being on it if unsure."""
 
     source = "Deb 2001, Multi-Objective Optimization Using Evolutionary Algorithms, section 2.4, ISBN 978-0471873396"
 
@@ -55,6 +55,10 @@ class ParetoFront(ScoresFigure):
             metric_label((point.metric for panel in panels for point in panel.parts), self.split),
             self.inches,
         )
+
+
+CERTAIN = 0.05
+"""Of a probability this near to 0 or 1, whether the point is filled says enough."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,6 @@ def _draw_point(axis: Any, point: Point, look: dict[str, Any]) -> None:
         capsize=2,
         elinewidth=0.8,
     )
-    if point.membership is not None:
+    if point.membership is not None and CERTAIN < point.membership < 1 - CERTAIN:
         text = f"{100 * point.membership:.0f} %"
         axis.annotate(text, (x, y), xytext=(5, 5), textcoords="offset points", fontsize="small")

@@ -13,6 +13,7 @@ import numpy as np
 from harness.cells.answered import answer_cells
 from harness.cells.cells import Cell, Key, Layout
 from harness.cells.folds import refuse_folds
+from harness.cells.race import judged_cells
 from harness.cells.scores import Scored
 from harness.cells.sharing import Sharing
 from harness.core.errors import SpecError
@@ -70,7 +71,9 @@ def average_entries(group: Group, layout: Layout, spec: TableSpec, read: Read, n
     _check_metrics(group)
     averaged = _averaged(group)
     cells, resampled = list(averaged.values()), _resampled(group, averaged, read)
-    standings = _standings(cells, resampled)
+    asked = [question for of_task in group.tasks.values() for question in of_task]
+    # How many seeds a raced cell has depends on its scores: no fresh test is fair.
+    standings = {} if any(judged_cells(question.scored) for question in asked) else _standings(cells, resampled)
     merits = sorted((one.merit for one in cells if one.is_finite), reverse=True)
     n_seeds = len({seed for asked in group.tasks.values() for seed in _seeds(asked[0])})
     entries = [

@@ -27,6 +27,7 @@ SAME_SCORES = "all seeds score the same: ± is the 95 % interval of drawing othe
 NOT_PAIRED = (
     "raced, or no two seeds or predictions of the same examples in common with the row that others are relative to"
 )
+SAME_NO_SPREAD = "all seeds score the same: they tell no spread"
 NO_SPREAD = "all seeds score the same, and examples tell no variance: no interval"
 
 
@@ -96,7 +97,7 @@ def judge(questions: Sequence[Question], layout: Layout, spec: TableSpec, read: 
     relative = None if spec.relative_to is None else find_relative(questions, layout, spec.relative_to, read)
     entries = []
     for place, (question, verdict) in enumerate(zip(questions, verdicts, strict=True)):
-        found = _entries(question, verdict, read, notes)
+        found = _entries(question, verdict, spec.spread, read, notes)
         entries.append(_relative(found, relative[place], notes) if relative else found)
     return Judged(entries, _evidence(questions, verdicts, layout, spec.family))
 
@@ -124,7 +125,9 @@ def without_task(key: Key, layout: Layout) -> Key:
     return tuple(value for field, value in zip(layout.shared, key, strict=True) if field != "task")
 
 
-def _entries(question: Question, verdict: Verdict, read: Read, notes: Notes) -> dict[tuple[Key, Key], Entry]:
+def _entries(
+    question: Question, verdict: Verdict, spread: Spread, read: Read, notes: Notes
+) -> dict[tuple[Key, Key], Entry]:
     comparison, scored = question.comparison, question.scored
     places = {id(one.cell): place for place, one in enumerate(scored)}
     all_seeds = {replicate(run) for cell in comparison.cells for run in cell.runs}
@@ -133,7 +136,7 @@ def _entries(question: Question, verdict: Verdict, read: Read, notes: Notes) -> 
     for cell in comparison.cells:
         place = places.get(id(cell), -1)
         one = scored[place] if place >= 0 else None
-        interval, note = _interval(one, question, read) if one else (None, "")
+        interval, note = _interval(one, question, spread, read) if one else (None, "")
         raced = raced_cell(one) if one else None
         seeds = raced.seeds if raced else all_seeds
         reasons = _reasons(cell, one, seeds, question, verdict.untested.get(place))
@@ -206,10 +209,12 @@ def _by_seed(cells: Sequence[Scored]) -> Floats | None:
     return np.array([[one.scores[seed] for seed in seeds] for one in cells]) if len(seeds) > 1 else None
 
 
-def _interval(scored: Scored, question: Question, read: Read) -> tuple[Interval, str]:
+def _interval(scored: Scored, question: Question, spread: Spread, read: Read) -> tuple[Interval, str]:
     """The interval of a cell, and a footnote where it isn't one over seeds."""
     if scored.interval.half_width != 0:
         return scored.interval, ""
+    if spread != "ci":
+        return scored.interval, "" if spread == "none" else SAME_NO_SPREAD
     # Predictions are those of the chosen checkpoint.
     known = read if question.measure.checkpoint == "chosen" else lambda run, split: None
     interval = interval_over_examples(scored, known, question.measure.split)

@@ -118,7 +118,8 @@ def _average(spec: TableSpec) -> str:
     if not spec.average:
         return ranks and f"{ranks[0].upper()}{ranks[1:]}"
     several = " (of several metrics their mean)" if spec.metric else ""
-    text = f"Average: over the tasks of a row by seed, each counting once{several}; tested in a family of its own"
+    tested = "tested by itself, unless cells were raced"
+    text = f"Average: over the tasks of a row by seed, each counting once{several}; {tested}"
     return f"{text}; {ranks}" if ranks else f"{text}."
 
 

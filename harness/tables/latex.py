@@ -68,13 +68,14 @@ def to_latex(table: Table) -> str:
         *(["}"] if spec.fit else []),
         "",
         r"\smallskip",
-        r"{\footnotesize\noindent",
+        r"{\footnotesize\raggedright\noindent",
         *(rf"{line}\par" for line in _notes(table, n_seeds)),
         "}",
     ]
     if spec.caption is not None:
         environment = ENVIRONMENTS[spec.span]
         label = [rf"\label{{{spec.label}}}"] if spec.label else []
+        label.append(r"\smallskip")
         caption = rf"\caption{{{latex_escape(spec.caption)}}}"
         head = [rf"\begin{{{environment}}}", r"\centering", caption, *label]
         lines = [*lines[:1], *head, *lines[1:], rf"\end{{{environment}}}"]

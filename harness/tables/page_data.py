@@ -42,10 +42,18 @@ CURVE_POINTS = 30
 """Points kept of a curve, evenly spaced: 2,000 runs and plotly's 4.8 MB must fit in 10 MB."""
 
 
-def report_data(records: Sequence[Record], read: Read, studies: Sequence[StudyRecord] = ()) -> dict[str, Any]:
+def report_data(
+    records: Sequence[Record], read: Read, studies: Sequence[StudyRecord] = (), has_texts: bool = False
+) -> dict[str, Any]:
     """All runs, and the cells of those that are results: trials of a search and its seeds are none.
 
     Specs, environments and data sources that runs share are stored once.
+
+    Args:
+        records: The runs, labelled by their races.
+        read: Gives a run's predictions.
+        studies: The searches among whose trials some of the runs may be.
+        has_texts: Whether the texts of test examples are among it.
     """
     costs = [cost for cost in quantities().values() if any(cost.of(run) is not None for run in records)]
     results = label_tuning(records, studies)
@@ -58,7 +66,7 @@ def report_data(records: Sequence[Record], read: Read, studies: Sequence[StudyRe
     return {
         "costs": {c.name: {"name": c.label, "unit": c.unit, "higher": c.higher_is_better} for c in costs},
         "metrics": {name: _described(name) for name in sorted(metrics)},
-        **_cells(results, layout, label, costs, read, places),
+        **_cells(results, layout, label, costs, read, PageAnswers(read, has_texts), places),
         "studies": list(map(_study, studies)),
         "runs": [
             _run(run, label, costs, shared) | {"role": "result" if run.run_id in kept else "search trial"}
@@ -87,12 +95,13 @@ def _cells(
     label: Label,
     costs: Sequence[Quantity],
     read: Read,
+    answers: PageAnswers,
     places: dict[str, int],
 ) -> dict[str, Any]:
     """Cells with their curves and answers, the footnotes, and the pairs."""
     if not results:
         return {"cells": [], "notes": [], "footer": ["All runs are trials of searches."], "pairs": [], "answers": []}
-    measure, spec, notes, answers = Measure(), TableSpec(mixed=True), Notes(), PageAnswers(read)
+    measure, spec, notes = Measure(), TableSpec(mixed=True), Notes()
     comparisons = group(results, layout)
     questions = ask(comparisons, spec, read)
     judged = judge(questions, layout, spec, read, notes)

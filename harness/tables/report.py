@@ -17,8 +17,10 @@ SCRIPTS = ("text", "state", "table", "filters", "results", "figures", "answers",
 """Parts of the page's script, in the order in which they need each other."""
 
 
-def make_report(records: Sequence[Record], read: Read, title: str, studies: Sequence[StudyRecord] = ()) -> str:
-    """The page's HTML.
+def make_report(
+    records: Sequence[Record], read: Read, title: str, studies: Sequence[StudyRecord] = (), has_texts: bool = False
+) -> str:
+    """The page's HTML; arguments as for ``page_data.report_data``.
 
     Raises:
         SpecError: plotly or Jinja is not installed.
@@ -29,7 +31,7 @@ def make_report(records: Sequence[Record], read: Read, title: str, studies: Sequ
         environment.from_string((page / "report.html.j2").read_text()).render(
             title=title,
             most_cells=MOST_CELLS,
-            data=to_script_json(report_data(records, read, studies)),
+            data=to_script_json(report_data(records, read, studies, has_texts)),
             plotly=need("plotly.offline", "report").get_plotlyjs(),
             style=(page / "report.css").read_text(),
             script="\n".join((page / f"{name}.js").read_text() for name in SCRIPTS),

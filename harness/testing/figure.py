@@ -19,9 +19,9 @@ TAKEN = {"results", "out", "format", "help"}
 
 
 def write_results(results: Path) -> None:
-    """Runs of four methods on two tasks, two seeds each, with predictions; of the base's name nothing is markup."""
+    """Runs of four methods on two tasks, two seeds each, with predictions; of a task's name nothing is markup."""
     skills = {"first": 2.3, "second": 2.2, "third": 1.0, "fourth": 0.2}
-    write_grid(results, skills, tasks=["one", "two"], bases=[r"base $\x_{"], n_seeds=2, trainable={"fourth": 0})
+    write_grid(results, skills, tasks=["one", r"two $\x_{"], n_seeds=2, trainable={"fourth": 0})
 
 
 class FigureContract:

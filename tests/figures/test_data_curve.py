@@ -22,7 +22,7 @@ def test_points_are_means_over_seeds_at_the_number_of_examples(tmp_path: Path) -
     chosen = figure.select(tmp_path, figure.measure)
     (panel,) = data_panels(chosen.comparisons, chosen.label, figure.measure, 2)
     full, lora = panel.parts
-    assert (panel.title, full.label, lora.label) == ("minilm, none, sst2", "full", "lora")
+    assert (panel.title, full.label, lora.label) == ("sst2", "full", "lora")
     assert lora.x.tolist() == [16, 100]
     assert lora.mean.tolist() == [mean_interval(scores[n]).mean for n in (16, 100)]
     assert lora.half_width.tolist() == [mean_interval(scores[n]).half_width for n in (16, 100)]
@@ -39,5 +39,5 @@ def test_one_number_of_examples_is_no_curve(tmp_path: Path) -> None:
 def test_what_is_no_number_is_named(tmp_path: Path) -> None:
     for n, accuracy in ((10, float("nan")), (20, 0.4), (30, 0.5)):
         write_amount(tmp_path, "lora", 0, {"train_limit": n}, n, accuracy)
-    with pytest.warns(HarnessWarning, match="minilm, none, sst2: not drawn, as not finite: lora"):
+    with pytest.warns(HarnessWarning, match="sst2: not drawn, as not finite: lora"):
         FIGURES.make("data_curve").draw(tmp_path)

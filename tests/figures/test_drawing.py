@@ -98,3 +98,12 @@ def test_costs_have_the_units_of_tables(tmp_path: Path) -> None:
 def test_the_page_has_the_same_colours() -> None:
     script = resources.files("harness.tables") / "page" / "figures.js"
     assert json.dumps(COLORS) in script.read_text()
+
+
+def test_names_are_shown_as_asked(tmp_path: Path) -> None:
+    for method in ("lora", "full"):
+        for task in ("sst2", "rte"):
+            write_run(tmp_path, make_record(method, task=task))
+    texts = write_text(tmp_path, "pareto", rename=["lora=LoRA", "sst2=SST-2"]).splitlines()
+    assert {"LoRA", "full", "SST-2", "rte"} <= set(texts)
+    assert not {"lora", "sst2"} & set(texts)

@@ -156,6 +156,14 @@ def test_what_follows_plus_minus(spread: str, of: Any, results: Path, capsys: py
     assert "mean over seeds" in bare
 
 
+def test_seeds_that_agree_tell_no_standard_deviation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in range(2):
+        write_run(tmp_path, make_record("zero_shot", seed, accuracy=0.75))
+    assert "| zero_shot | 75.0 (2) [1] |" in shown(tmp_path, capsys, spread="sd")
+    assert "they tell no spread" in shown(tmp_path, capsys, spread="sd")
+    assert "| zero_shot | 75.0 (2) |" in shown(tmp_path, capsys, spread="none")
+
+
 def test_second_best_is_underlined(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(results, capsys, underline=True, where=["task=rte"])
     means = sorted((scores(results, method, "rte").mean() for method in SKILLS), reverse=True)

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 
 from harness.cli.report import report
-from harness.core.errors import SpecError
-from harness.core.spec import digest, parse_spec
+from harness.core.errors import HarnessWarning, SpecError
+from harness.core.spec import TaskSpec, digest, parse_spec
+from harness.data.tasks import find_task
 from harness.search.record import find_studies
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
 from harness.storage.predictions import reader
 from harness.storage.store import Store
+from harness.tables import page_answers
 from harness.tables.page_data import CURVE_POINTS, report_data
 from harness.tables.report import to_script_json
 from tests.search.stand_in import stand_in
@@ -397,3 +399,44 @@ def test_other_metrics_are_in_it_untested(tmp_path: Path) -> None:
     mean, half_width, n = cell["others"]["f1"]
     assert (mean, half_width, n) == (pytest.approx(0.6), pytest.approx(12.7062 * 0.1), 2)
     assert set(cell["others"]) == {"f1"}
+
+
+def test_texts_are_those_of_the_examples_or_left_out(tmp_path: Path) -> None:
+    from harness import data as examples
+
+    lines = [f"film number {n} is {'good' if n % 2 else 'bad'},{n % 2}" for n in range(80)]
+    (tmp_path / "reviews.csv").write_text("\n".join(["text,label", *lines]))
+    name = f"{tmp_path}/reviews.csv?text=text&target=label"
+    spec = parse_spec({"method": {"name": "lora"}, "task": {"name": name}}).model_dump(mode="json")
+    splits, info = examples.load(find_task(name), TaskSpec(name=name), 0)
+    columns = {
+        "split": ["test"] * len(splits.test),
+        "example_id": [one.id for one in splits.test],
+        "target": [one.target for one in splits.test],
+        "prediction": [0] * len(splits.test),
+    }
+    for fingerprint in (info.fingerprint, "another"):
+        results = tmp_path / fingerprint
+        record = make_record("lora", data={"fingerprint": fingerprint})
+        write_run(results, record | {"spec": spec}, columns)
+        store = Store(results)
+        if fingerprint == "another":
+            with pytest.warns(HarnessWarning, match="its examples are not those of the runs"):
+                page = report_data(list(store.records()), reader(store), has_texts=True)
+            assert set(page["answers"][0]["texts"]) == {""}
+        else:
+            (found,) = report_data(list(store.records()), reader(store), has_texts=True)["answers"]
+            texts = {one.id: one.fields["text"] for one in splits.test}
+            assert [texts[name] for name in found["ids"]] == found["texts"]
+    assert "texts" not in report_data(list(store.records()), reader(store))["answers"][0]
+
+
+def test_answers_that_would_make_the_page_too_large_are_counted(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(results)
+    everything = report_data(list(store.records()), reader(store))
+    assert everything["answers_left_out"] == 0
+    monkeypatch.setattr(page_answers, "MOST_CHARACTERS", 4000)
+    some = report_data(list(store.records()), reader(store))
+    n_kept = sum("votes" in cell for cell in some["cells"])
+    assert 0 < n_kept < sum("votes" in cell for cell in everything["cells"])
+    assert n_kept + some["answers_left_out"] == sum("votes" in cell for cell in everything["cells"])

@@ -52,14 +52,14 @@ function showAnswers() {
   byId("confusions").replaceChildren(...(a === b ? matrices.slice(0, 1) : matrices));
   const isSame = a.examples === b.examples;
   const [ours, theirs] = [a, b].map((cell) => decode(cell.votes, examples.digits));
-  const rows = isSame ? targets.map((target, place) => ({ id: examples.ids[place], target: nameOf(target), a: nameOf(ours[place]), b: nameOf(theirs[place]),
+  const rows = isSame ? targets.map((target, place) => ({ id: examples.ids[place], text: examples.texts?.[place], target: nameOf(target), a: nameOf(ours[place]), b: nameOf(theirs[place]),
     right: ours[place] === target ? "a" : theirs[place] === target ? "b" : "neither" })).filter((row, place) => ours[place] !== theirs[place]) : [];
   const only = (which) => rows.filter((row) => row.right === which).length;
   byId("answers-summary").textContent = isSame
     ? `${rows.length} of ${targets.length} test examples answered differently: only a is right on ${only("a")}, only b on ${only("b")}, neither on ${only("neither")}. Answers are the majority vote over seeds.`
     : "These two answered other test examples.";
   byId("answers-more").textContent = rows.length > MOST_EXAMPLES ? `the first ${MOST_EXAMPLES} of ${rows.length}; the CSV has all` : "";
-  const columns = [{ key: "id", title: "example" }, { key: "target", title: "true label" }, { key: "a", title: "a: " + a.label },
+  const columns = [{ key: "id", title: "example" }, ...(examples.texts ? [{ key: "text", title: "text", classes: () => "text" }] : []), { key: "target", title: "true label" }, { key: "a", title: "a: " + a.label },
     { key: "b", title: "b: " + b.label }, { key: "right", title: "right" }];
   makeTable(byId("answers-table"), rows.slice(0, MOST_EXAMPLES), columns)(() => true);
   byId("answers").querySelector('.save[data-of="answers-table"]').onclick = () => download("answers.csv", csvOf(columns, rows));
