@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from harness.core.errors import SpecError
 from harness.core.space import Range, Space
 from harness.method import BaseInfo, Context, Family, Method, TaskInfo
 
@@ -27,6 +28,8 @@ class BitFit(Method):
         """The same model with all frozen but its biases and its head."""
         from harness.bases.heads import train_heads_only
 
+        if context.base.quantization != "none":
+            _set_biases_apart(model)
         train_heads_only(model, context.head_names)
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -47,5 +50,26 @@ class BitFit(Method):
         return {"learning_rate": Range(1e-4, 1e-2, log=True)}
 
     def merge(self, model: "nn.Module") -> "nn.Module":
-        """The model itself."""
+        """The model itself.
+
+        Raises:
+            SpecError: on a quantized base, whose biases were taken out of its layers.
+        """
+        if getattr(model, "is_quantized", False):
+            raise SpecError(
+                "the biases of a quantized base are trained apart from its layers; export the adapter instead"
+            )
         return model
+
+
+def _set_biases_apart(model: "nn.Module") -> None:
+    """Add biases after quantized layers: bitsandbytes turns its own into the compute type, in which steps are lost."""
+    import bitsandbytes
+
+    from harness.methods._outputs import change_output
+
+    for layer in model.modules():
+        if isinstance(layer, bitsandbytes.nn.Linear8bitLt | bitsandbytes.nn.Linear4bit) and layer.bias is not None:
+            bias, layer.bias = layer.bias, None
+            layer.register_parameter("trained_bias", bias)
+            change_output(layer, lambda h, bias=bias: h + bias.to(h.dtype))

@@ -47,7 +47,7 @@ class Compacter(Method):
 
         train_heads_only(model, context.head_names)
         hidden, width, n = context.base.hidden_size, self._width(context.base.hidden_size), self.n_products
-        rule = nn.Parameter(0.01 * torch.randn(n, n, n, device=next(model.parameters()).device))
+        rule = nn.Parameter((0.01 * torch.randn(n, n, n)).to(next(model.parameters()).device))
 
         def adapter() -> nn.Module:
             down, up = KroneckerLinear(rule, hidden, width), KroneckerLinear(rule, width, hidden, starts_at_zero=True)

@@ -155,6 +155,17 @@ def test_other_methods_in_the_same_process_read_other_states(make_spec: MakeSpec
     assert runs[1].curve[-1]["train_loss"] == pytest.approx(alone.curve[-1]["train_loss"], abs=1e-6)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("method", [*BESIDE, LoReFT(), Compacter()], ids=lambda method: type(method).__name__)
+def test_text_generated_from_kept_keys_is_that_of_whole_sequences(method: Method) -> None:
+    """Each edit is of a token by itself, so it does not matter in how many pieces a text is read."""
+    model = shaken(method.apply(tiny.load("decoder"), tiny.context("decoder")))
+    ids = tiny.batch("decoder")["input_ids"][:2]
+    options = {"attention_mask": torch.ones_like(ids), "max_new_tokens": 6, "do_sample": False, "pad_token_id": 0}
+    whole, pieces = (model.generate(ids, use_cache=cache, **options) for cache in (False, True))
+    assert torch.equal(whole, pieces)
+
+
 def test_nothing_goes_back_through_the_base() -> None:
     model = SkipAdapters().apply(tiny.load("decoder"), tiny.context("decoder"))
     side = next(module for module in model.modules() if isinstance(module, SideNetwork))
