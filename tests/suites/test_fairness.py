@@ -243,9 +243,14 @@ def test_suites_ship() -> None:
     assert {path.stem for path in SHIPPED} >= {"smoke", "offline", "glue", "quantization"}
 
 
+COMPARED_ON_PURPOSE = {"recipes": {"unequal_passes"}}
+"""Suite → what is unequal because it is what the suite compares."""
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_suites_have_no_finding(path: Path) -> None:
-    assert lint(read_suite(path), []).findings == []
+    found = {finding.fault for finding in lint(read_suite(path), []).findings}
+    assert found == COMPARED_ON_PURPOSE.get(path.stem, set())
 
 
 @pytest.mark.parametrize(

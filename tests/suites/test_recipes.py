@@ -1,10 +1,14 @@
 """The axis of recipes."""
 
+from pathlib import Path
+
 import pytest
 
+from harness import benchmarks
 from harness.core.errors import SpecError
 from harness.core.spec import asked_for
-from harness.suites.suite import expand, parse_suite
+from harness.recipe import RECIPES
+from harness.suites.suite import expand, parse_suite, read_suite
 
 SMALL = {"tasks": ["sst2"], "methods": {"lora": {}, "zero_shot": {}}}
 
@@ -31,6 +35,15 @@ def test_every_trained_method_runs_with_every_point() -> None:
 def test_what_is_wrong_is_told(axis: dict[str, object], told: str) -> None:
     with pytest.raises(SpecError, match=told):
         parse_suite(SMALL | axis)
+
+
+def test_the_suite_of_recipes_has_those_that_ship() -> None:
+    """But for those that its heading names."""
+    path = next(Path(folder) for folder in benchmarks.__path__) / "suites" / "recipes.toml"
+    left_out = {name for name in RECIPES.names() if name in path.read_text(encoding="utf-8").partition("bases =")[0]}
+    compared = {name for name in read_suite(path).recipes if isinstance(name, str)} - {"none"}
+    assert compared | left_out == set(RECIPES.names())
+    assert len(compared) > 20
 
 
 def test_none_is_no_recipe_on_the_command_line_too() -> None:
