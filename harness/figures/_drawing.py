@@ -35,12 +35,17 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+NARROWEST = 1.6
+"""Inches of a panel, its numbers at the axes included."""
+
+
 def draw_panels(
     panels: Sequence[Panel[Any]],
     draw: Callable[[Any, Panel[Any]], None],
     xlabel: str,
     ylabel: str,
     inches: float | None,
+    narrowest: float = NARROWEST,
 ) -> Any:
     """A matplotlib figure with panels in rows and one legend for all.
 
@@ -50,10 +55,11 @@ def draw_panels(
         xlabel: Below all panels.
         ylabel: Beside them.
         inches: Width of the figure, with the legend above the panels; None: as the panels need, the legend beside.
+        narrowest: Inches that a panel takes at least.
     """
     n_columns = min(3, math.ceil(len(panels) ** 0.5))
     if inches is not None:
-        n_columns = min(len(panels), max(1, int(inches / NARROWEST)))
+        n_columns = min(len(panels), max(1, int(inches / narrowest)))
     n_rows = -(-len(panels) // n_columns)
     size = (4.2 * n_columns + 1.2, 3.2 * n_rows) if inches is None else (inches, 0.78 * inches / n_columns * n_rows)
     figure = need("matplotlib.figure", "tables").Figure(figsize=size, layout="constrained")
@@ -78,10 +84,6 @@ def draw_panels(
 def _folded(text: str, inches: float) -> str:
     """The text in as many lines as its place needs."""
     return plain("\n".join(textwrap.wrap(text, max(12, int(inches / 0.075)))))
-
-
-NARROWEST = 1.6
-"""Inches of a panel."""
 
 
 def _legend_above(figure: Any, handles: Mapping[str, Any], inches: float) -> None:

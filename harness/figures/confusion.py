@@ -15,7 +15,11 @@ from harness.figure import RunsFigure
 from harness.figures._drawing import draw_panels, plain
 from harness.figures._panels import Panel
 
-MOST_PANELS = 24
+MOST_PANELS, MOST_NAMED = 24, 12
+"""Matrices in a figure, labels named at an axis."""
+
+LONGEST = 16
+"""Characters of a label's name."""
 
 
 class ConfusionMatrices(RunsFigure):
@@ -37,7 +41,9 @@ class ConfusionMatrices(RunsFigure):
             raise SpecError(f"no run has stored predictions of {self.split}")
         if len(panels) > MOST_PANELS:
             raise SpecError(f"{len(panels)} matrices are too many for one figure; keep {MOST_PANELS} with --where")
-        return draw_panels(panels, _draw, "answered", "true label", self.inches)
+        labels = max((panel.parts[0].labels for panel in panels), key=len)
+        narrowest = 0.3 + 0.25 * min(len(labels), MOST_NAMED) + 0.055 * min(LONGEST, max(map(len, labels)))
+        return draw_panels(panels, _draw, "answered", "true label", self.inches, narrowest)
 
 
 def _draw(axis: Any, panel: Panel[Confusion]) -> None:
@@ -50,11 +56,11 @@ def _draw(axis: Any, panel: Panel[Confusion]) -> None:
     axis.pcolormesh(edges, edges, shares, cmap="cividis", vmin=0, vmax=100)
     axis.invert_yaxis()
     axis.grid(False)
-    ticks = [place for place in range(n) if n <= 12 or place % -(-n // 12) == 0]
-    names = [plain(confusion.labels[place][:16]) for place in ticks]
+    ticks = [place for place in range(n) if n <= MOST_NAMED or place % -(-n // MOST_NAMED) == 0]
+    names = [plain(confusion.labels[place][:LONGEST]) for place in ticks]
     axis.set_xticks(ticks, names, rotation=45, ha="right", fontsize="small")
     axis.set_yticks(ticks, names, fontsize="small")
-    for row, column in np.ndindex(n, n) if n <= 12 else ():
+    for row, column in np.ndindex(n, n) if n <= MOST_NAMED else ():
         share = shares[row, column]
         axis.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize="small", color=_ink(share))
 

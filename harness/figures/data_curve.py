@@ -13,7 +13,7 @@ from harness.cells.curves import Curve
 from harness.cells.scores import Measure, Scored, score_cells
 from harness.core.errors import HarnessWarning, SpecError
 from harness.figure import ScoresFigure
-from harness.figures._drawing import draw_curves
+from harness.figures._drawing import draw_curves, metric_label
 from harness.figures._panels import Panel
 
 
@@ -36,7 +36,9 @@ class DataCurve(ScoresFigure):
                 "no method has results with two numbers of training examples; a suite with train_limits = [100, 300] "
                 "or train_per_class = [8, 32] makes some"
             )
-        figure = draw_curves(panels, "training examples", f"{self.split} {self.metric or 'primary metric'}")
+        scored = [one for each in chosen.comparisons for one in score_cells(each, self.measure)]
+        ylabel = metric_label((one.metric for one in scored), self.split)
+        figure = draw_curves(panels, "training examples", ylabel, self.inches)
         for axis in figure.axes:
             axis.set_xscale("log")
         return figure
@@ -68,4 +70,5 @@ def _curve(label: str, cells: Sequence[Scored]) -> Curve:
         for one in cells
     )
     sizes, means, half_widths = np.array(points, dtype=float).T
-    return Curve(label, sizes, means, half_widths)
+    curve = Curve(label, sizes, means, half_widths)
+    return curve.times(100) if cells[0].metric.is_percent else curve

@@ -24,9 +24,10 @@ def test_points_are_means_over_seeds_at_the_number_of_examples(tmp_path: Path) -
     full, lora = panel.parts
     assert (panel.title, full.label, lora.label) == ("sst2", "full", "lora")
     assert lora.x.tolist() == [16, 100]
-    assert lora.mean.tolist() == [mean_interval(scores[n]).mean for n in (16, 100)]
-    assert lora.half_width.tolist() == [mean_interval(scores[n]).half_width for n in (16, 100)]
-    assert (full.x.tolist(), full.mean.tolist()) == ([16], [0.4])
+    percent = {n: mean_interval([100 * score for score in values]) for n, values in scores.items()}
+    assert lora.mean.tolist() == pytest.approx([percent[n].mean for n in (16, 100)])
+    assert lora.half_width.tolist() == pytest.approx([percent[n].half_width for n in (16, 100)])
+    assert (full.x.tolist(), full.mean.tolist()) == ([16], [40])
     assert [axis.get_xscale() for axis in figure.draw(tmp_path).axes] == ["log"]
 
 
