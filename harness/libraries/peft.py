@@ -72,7 +72,8 @@ class PeftMethod(Method):
 
         config = self.config(model, context)
         config.task_type = task_type(context)
-        config.modules_to_save = [name for name in context.head_names if name.split(".")[0] not in _PEFT_HEADS] or None
+        heads = [name for name in context.head_names if name.split(".")[0] not in _PEFT_HEADS]
+        config.modules_to_save = [*heads, *(getattr(config, "modules_to_save", None) or ())] or None
         with warnings.catch_warnings():
             if self.harmless:
                 warnings.filterwarnings("ignore", self.harmless)

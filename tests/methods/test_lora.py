@@ -9,7 +9,8 @@ from peft import PeftModel
 from torch import nn
 
 from harness.bases.anatomy import linear_names
-from harness.core.errors import SourceError, SpecError
+from harness.core.errors import SourceError, SpecError, Unsupported
+from harness.libraries.peft import target_names
 from harness.method import BaseKind, Method
 from harness.methods.adalora import AdaLoRA
 from harness.methods.lora import LoRA
@@ -116,3 +117,80 @@ def test_loading_anothers_adapter_is_an_error(tmp_path: Path) -> None:
         model = method.apply(tiny.load("encoder"), tiny.context("encoder"))
         with pytest.raises(SourceError, match="does not fit this model"):
             method.load(model, tmp_path)
+
+
+@pytest.mark.parametrize("kind", tiny.MODELS)
+@pytest.mark.parametrize("init", ["pissa", "olora", "orthogonal"])
+def test_a_start_from_the_frozen_weights_is_the_base(init: str, kind: BaseKind, tmp_path: Path) -> None:
+    method = LoRA(init=init)
+    torch.testing.assert_close(
+        logits(method.apply(tiny.load(kind), tiny.context(kind)), kind),
+        logits(tiny.load(kind), kind),
+        atol=1e-5,
+        rtol=1e-4,
+    )
+    model = trained(method, kind)
+    method.save(model, tmp_path)
+    theirs = PeftModel.from_pretrained(tiny.load(kind), tmp_path)
+    torch.testing.assert_close(logits(theirs, kind), logits(model, kind), atol=1e-5, rtol=1e-5)
+
+
+def test_pissa_takes_the_largest_singular_directions() -> None:
+    method, base = LoRA(init="pissa", rank=4, alpha=4), tiny.load("decoder")
+    weight = base.model.layers[0].mlp.up_proj.weight.detach().clone()
+    layer = method.apply(base, tiny.context("decoder")).get_submodule("base_model.model.model.layers.0.mlp.up_proj")
+    u, s, v = torch.linalg.svd(weight)
+    update = layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+    torch.testing.assert_close(update.detach(), u[:, :4] * s[:4] @ v[:4], atol=1e-5, rtol=1e-4)
+
+
+def test_lora_plus_trains_b_at_its_own_rate() -> None:
+    method = LoRA(b_rate_ratio=16)
+    model = method.apply(tiny.load("encoder"), tiny.context("encoder"))
+    others, b = method.groups(model, rate=1e-4)
+    assert b["lr"] == pytest.approx(16e-4)
+    assert "lr" not in others
+    named = {id(p): name for name, p in model.named_parameters()}
+    assert all(".lora_B." in named[id(p)] for p in b["params"])
+    n_trained = sum(p.requires_grad for p in model.parameters())
+    assert len(b["params"]) + len(others["params"]) == n_trained
+    assert len(method.model_copy(update={"b_rate_ratio": 1.0}).groups(model, 1e-4)) == 1
+
+
+def test_lora_fa_leaves_a_as_it_was_drawn() -> None:
+    method = LoRA(freeze_a=True)
+    model = method.apply(tiny.load("decoder"), tiny.context("decoder"))
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert names
+    assert all(".lora_B." in name for name in names)
+    assert method.expected_params(tiny.base_info("decoder")) == sum(
+        p.numel() for p in model.parameters() if p.requires_grad
+    )
+
+
+def test_ranks_and_whole_modules_by_name() -> None:
+    method = LoRA(rank_pattern={"query": 2}, alpha_pattern={"query": 1.0}, trained_whole=("word_embeddings",))
+    model = method.apply(tiny.load("encoder"), tiny.context("encoder"))
+    attention = model.get_submodule("base_model.model.bert.encoder.layer.0.attention.self")
+    assert attention.query.lora_A["default"].weight.shape[0] == 2
+    assert attention.query.scaling["default"] == 0.5
+    assert attention.key.lora_A["default"].weight.shape[0] == method.rank
+    whole = {name for name, p in model.named_parameters() if p.requires_grad and "lora_" not in name}
+    assert any("word_embeddings.modules_to_save" in name for name in whole)
+    assert any("classifier.modules_to_save" in name for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("role:query", {"attention.self.query"}),
+        ("role:down", {"output.dense"}),
+        ("/self\\.(key|value)$/", {"attention.self.key", "attention.self.value"}),
+    ],
+)
+def test_layers_by_role_and_by_expression(chosen: str, expected: set[str]) -> None:
+    names = target_names(tiny.load("encoder"), (chosen,))
+    assert {name.split(".", 4)[4] for name in names} == expected
+    assert len(names) == len(expected) * tiny.BLOCKS
+    with pytest.raises(Unsupported, match="known as gate alone"):
+        target_names(tiny.load("encoder"), ("role:gate",))
