@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.core.errors import SpecError
 from harness.libraries.peft import ADAPTER, HeadRate, PeftMethod
-from harness.method import BaseInfo, TaskInfo
+from harness.method import BaseInfo, Context, TaskInfo
 
 if TYPE_CHECKING:
-    from peft import PeftModel, PromptLearningConfig
+    from peft import PeftModel, PrefixTuningConfig, PromptLearningConfig
     from torch import nn
+
+
+_WITHOUT_PAST_KEYS = ("albert", "deberta", "deberta-v2", "distilbert", "modernbert", "mpnet", "xlnet")
 
 
 class PeftPrompts(PeftMethod):
@@ -40,6 +43,43 @@ class PeftPrompts(PeftMethod):
             SpecError: always.
         """
         raise SpecError(f"{self.name} changes no weights that could be merged; export the adapter instead")
+
+
+class KeysAndValues(PeftPrompts):
+    """Virtual tokens that are keys and values in every block, before those of the input."""
+
+    starts_as_base: ClassVar[bool] = False
+    uncheckpointed: ClassVar[str | None] = (
+        "gradient checkpointing drops the past keys and values that a prefix hands over: "
+        "training.gradient_checkpointing must be false"
+    )
+
+    def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
+        """Some encoders of transformers can't attend to given keys and values, nor can two stacks below a head."""
+        if base.kind == "encoder_decoder" and task.has_head:
+            return "peft's prefix tuning gives no keys and values to an encoder-decoder with a head on top"
+        if base.architecture in _WITHOUT_PAST_KEYS:
+            return (
+                f"peft's prefix tuning hands over past keys and values, which transformers' {base.architecture} lacks"
+            )
+        return None
+
+    def config(self, model: "nn.Module", context: Context) -> "PrefixTuningConfig":
+        """Trained directly."""
+        from peft import PrefixTuningConfig
+
+        return PrefixTuningConfig(num_virtual_tokens=self.n_virtual_tokens)
+
+    def encoder(self, config: "PromptLearningConfig", model: "PeftModel") -> "nn.Module":
+        """The keys and values."""
+        from peft import PrefixEncoder
+
+        return PrefixEncoder(config)
+
+    def expected_params(self, base: BaseInfo) -> int | None:
+        """A key and a value in every block for each virtual token."""
+        key_size = next((linear.outputs for linear in base.linears if linear.role == "key"), None)
+        return None if key_size is None else self.n_virtual_tokens * base.n_blocks * 2 * key_size
 
 
 class SoftPrompt(HeadRate, PeftPrompts):

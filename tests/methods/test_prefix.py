@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from harness.method import BaseKind
+from harness.methods.mam import MAM
 from harness.methods.prefix import PrefixTuning
 from harness.testing import tiny
 
@@ -61,3 +62,19 @@ def test_equals_attention_over_the_longer_sequence() -> None:
         weights = (heads(attention.query(x)) @ heads(all_keys).mT / (tiny.HIDDEN // 4) ** 0.5).softmax(-1)
         expected = (weights @ heads(all_values)).transpose(1, 2).reshape(2, 12, tiny.HIDDEN)
     torch.testing.assert_close(seen["output"], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_mam_is_the_prefix_and_parallel_adapters() -> None:
+    """With adapters at zero it answers as its prefix alone does; each part moves the answer."""
+    inputs, prompt = tiny.batch("encoder"), "prompt_encoder.default.embedding.weight"
+    model = MAM(n_virtual_tokens=5).apply(tiny.load("encoder"), tiny.context("encoder"))
+    alone = applied(PrefixTuning(n_virtual_tokens=5), "encoder")
+    model.get_parameter(prompt).data.copy_(alone.get_parameter(prompt))
+    with torch.no_grad():
+        expected, base = alone.eval()(**inputs).logits, tiny.load("encoder")(**inputs).logits
+        torch.testing.assert_close(model.eval()(**inputs).logits, expected)
+        assert not torch.allclose(expected, base)
+        adapters = [p for name, p in model.named_parameters() if "feed_forward_adapter.2.weight" in name]
+        assert len(adapters) == tiny.BLOCKS
+        adapters[0].add_(0.1)
+        assert not torch.allclose(model(**inputs).logits, expected)
