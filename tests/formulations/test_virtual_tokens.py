@@ -32,7 +32,7 @@ def prompted(request: pytest.FixtureRequest) -> str:
 
 def test_every_method_with_virtual_tokens_is_here() -> None:
     with_tokens = {name for name in METHODS.names() if METHODS.make(name).virtual_tokens()}
-    assert with_tokens == {"p_tuning", "prefix", "prompt_tuning"}, "prefix: tests/methods/test_prefix.py"
+    assert with_tokens == {"mam", "p_tuning", "prefix", "prompt_tuning"}, "mam, prefix: tests/methods/test_prefix.py"
 
 
 def adapted(make_spec: MakeSpec, method: str, kind: str, task: Task, formulation: str) -> Adapted:
