@@ -14,23 +14,12 @@ from harness.libraries.extras import need
 from harness.metrics._probabilities import log_probabilities
 from harness.probe import Subject
 from harness.probes._states import device_of
-from harness.probes._texts import with_texts
+from harness.probes._texts import with_words, words_of
 from harness.task import Example
 
 Weights = NDArray[np.float64]
 N_STEPS = 32
 """Of the path of integrated gradients."""
-
-
-def words_of(subject: Subject, example: Example) -> list[str]:
-    """The words of the first text that the task reads, which are what is attributed to."""
-    return example.fields[subject.task.text[0]].split()
-
-
-def with_words(subject: Subject, example: Example, words: list[str]) -> Example:
-    """The example with its first text made of these words."""
-    first = example.fields[subject.task.text[0]]
-    return with_texts(subject.task, example, lambda text: " ".join(words) if text == first else text)
 
 
 def probabilities(subject: Subject, examples: list[Example], label: int) -> Weights:
@@ -40,8 +29,8 @@ def probabilities(subject: Subject, examples: list[Example], label: int) -> Weig
 
 def occlusion(subject: Subject, example: Example, label: int) -> Weights:
     """What the label's probability loses without each word, shape (W,)."""
-    words = words_of(subject, example)
-    without = [with_words(subject, example, words[:at] + words[at + 1 :]) for at in range(len(words))]
+    words = words_of(subject.task, example)
+    without = [with_words(subject.task, example, words[:at] + words[at + 1 :]) for at in range(len(words))]
     found = probabilities(subject, [example, *without], label)
     return found[0] - found[1:]
 

@@ -10,7 +10,7 @@ from harness.core.info import BaseInfo, TaskInfo
 from harness.core.seeds import derive
 from harness.probe import Probe, Quantity, Subject, Values
 from harness.probes._perturbations import swapped
-from harness.probes._texts import with_texts
+from harness.probes._texts import with_words, words_of
 from harness.statistics.measured import mean_of
 from harness.task import Example
 
@@ -56,14 +56,14 @@ class Attack(Probe):
 
     def _attack(self, subject: Subject, example: Example) -> tuple[bool, int]:
         """Whether the answer was turned, and how many questions that took."""
-        target, words = example.target, example.fields[subject.task.text[0]].split()
+        target, words = example.target, words_of(subject.task, example)
         assert isinstance(target, int)
-        draw = random.Random(derive(0, f"attack/{example.fields[subject.task.text[0]]}"))
+        draw = random.Random(derive(0, f"attack/{' '.join(words)}"))
         spoiled = [swapped(word, draw) for word in words]
         able = [place for place, word in enumerate(words) if spoiled[place] != word][: self.budget - 1]
         if not able:
             return False, 0
-        without = [_spelled(subject, example, words[:place] + words[place + 1 :]) for place in able]
+        without = [with_words(subject.task, example, words[:place] + words[place + 1 :]) for place in able]
         scores = subject.answer(without).scores
         assert scores is not None  # of labels and choices
         importance = scores[:, target] - np.nanmax(np.delete(scores, target, axis=1), axis=1)
@@ -73,13 +73,7 @@ class Attack(Probe):
                 break
             words[place] = spoiled[place]
             asked += 1
-            (prediction,) = subject.answer([_spelled(subject, example, words)]).predictions
+            (prediction,) = subject.answer([with_words(subject.task, example, words)]).predictions
             if prediction != target:
                 return True, asked
         return False, asked
-
-
-def _spelled(subject: Subject, example: Example, words: list[str]) -> Example:
-    """The example with its first text made of other words."""
-    first = example.fields[subject.task.text[0]]
-    return with_texts(subject.task, example, lambda text: " ".join(words) if text == first else text)

@@ -48,9 +48,9 @@ class Faithfulness(Probe):
 
     def after(self, subject: Subject) -> Values:
         """Means over the examples."""
-        from harness.probes._attribution import words_of
+        from harness.probes._texts import words_of
 
-        examples = [one for one in subject.splits["test"] if len(words_of(subject, one)) > 1][: self.n_examples]
+        examples = [one for one in subject.splits["test"] if len(words_of(subject.task, one)) > 1][: self.n_examples]
         if not examples:
             return {}
         rows = np.array([self._judged(subject, one) for one in examples])
@@ -64,14 +64,15 @@ class Faithfulness(Probe):
 
     def _judged(self, subject: Subject, example: "Example") -> "NDArray[np.float64]":
         """Comprehensiveness, that of random words, and sufficiency."""
-        from harness.probes._attribution import ATTRIBUTIONS, probabilities, with_words, words_of
+        from harness.probes._attribution import ATTRIBUTIONS, probabilities
+        from harness.probes._texts import with_words, words_of
 
-        words, label = words_of(subject, example), int(subject.answer([example]).predictions[0])
+        words, label = words_of(subject.task, example), int(subject.answer([example]).predictions[0])
         weights = ATTRIBUTIONS[self.attribution](subject, example, label)
         order = np.argsort(-weights, kind="stable")
         shuffled = np.random.default_rng(derive(0, f"words/{example.id}")).permutation(len(words))
         changed = [
-            with_words(subject, example, [word for at, word in enumerate(words) if (at in set(rank[:n])) == kept])
+            with_words(subject.task, example, [word for at, word in enumerate(words) if (at in set(rank[:n])) == kept])
             for rank, kept in ((order, False), (shuffled, False), (order, True))
             for n in (math.ceil(share * len(words)) for share in SHARES)
         ]

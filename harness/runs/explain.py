@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from harness.core.errors import SpecError
-from harness.probes._attribution import ATTRIBUTIONS, words_of
+from harness.probes._attribution import ATTRIBUTIONS
+from harness.probes._texts import words_of
 from harness.runs.examined import subject_of
 from harness.runs.export import example_of, load_run, prepare
 from harness.runs.resolve import resolve
@@ -39,4 +40,4 @@ def explain_text(run_id: str, text: str, attribution: str, results: Path) -> Exp
     label = int(subject.answer([example]).predictions[0])
     weights = ATTRIBUTIONS[attribution](subject, example, label)
     names = task.labels or example.choices
-    return Explained(names[label], tuple(words_of(subject, example)), tuple(map(float, weights)))
+    return Explained(names[label], tuple(words_of(task, example)), tuple(map(float, weights)))
