@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.cells.cells import Comparison, differing_fields
 from harness.cells.combined import combine
@@ -25,6 +25,15 @@ class Ensemble:
 
     name: str
     members: tuple[Record, ...]
+
+    @property
+    def method(self) -> str:
+        """The name of the first member's."""
+        return self.members[0].spec.method.name
+
+    def named(self, name: str) -> "Ensemble":
+        """The same members under another name."""
+        return replace(self, name=name)
 
     @property
     def seed(self) -> int:
@@ -99,7 +108,7 @@ def record_of(ensemble: Ensemble, answers: Mapping[str, Answers], written_at: st
     return first.model_copy(
         update={
             "run_id": run_id(ensemble),
-            "spec": _spec(ensemble),
+            "spec": spec_of(ensemble),
             "label": "",
             "started_at": written_at,
             "finished_at": written_at,
@@ -142,7 +151,7 @@ def _parts(answers: Answers) -> set[str]:
     return {name for name in ("scores", "texts") if getattr(answers, name) is not None}
 
 
-def _spec(ensemble: Ensemble) -> RunSpec:
+def spec_of(ensemble: Ensemble) -> RunSpec:
     """The first member's with the ensemble in the place of the method; what members don't share is at its default."""
     specs = [run.spec for run in ensemble.members]
     first, names = specs[0], {spec.method.name for spec in specs}

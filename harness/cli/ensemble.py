@@ -1,5 +1,7 @@
-"""``harness ensemble``: cells made of stored answers."""
+"""``harness ensemble`` and ``soup``: cells made of finished runs, at no training."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,12 +12,14 @@ from harness.cli.usage import one_of
 from harness.core.errors import SpecError
 
 if TYPE_CHECKING:
+    from harness.cells.cells import Comparison
     from harness.cells.ensemble import Ensemble
     from harness.storage.predictions import Read
     from harness.storage.record import Record
     from harness.storage.store import Store
 
 Over = Literal["seeds", "methods"]
+Mix = Literal["uniform", "greedy", "ties", "dare"]
 
 
 def ensemble(
@@ -27,43 +31,94 @@ def ensemble(
     results: Results = RESULTS,
 ) -> None:
     """Combine the stored answers of finished runs, at no training; tables show each ensemble with its summed cost."""
-    from harness.cells.cells import group, layout_of_all, parse_where, select
     from harness.cells.ensemble import over_methods, over_seeds
-    from harness.cells.tuning import labelled_records
     from harness.storage.predictions import reader
+
+    store, comparisons = _cells(results, where or [])
+    asked = list(over_seeds(comparisons, size) if over == "seeds" else over_methods(comparisons))
+    what = f"no cell has {size} finished seeds" if over == "seeds" else "no seed has finished runs of two methods"
+    _check_found(asked, what)
+    read = reader(store, {"scores", "texts"})
+    _say("ensemble", [_ensemble(store, one, read) for one in asked], comparisons)
+
+
+def soup(
+    mix: Annotated[Mix, typer.Option(help="How weights are mixed.", **one_of("--mix", Mix))] = "uniform",
+    size: Annotated[int, typer.Option(min=2, help="Members of each; the seeds in order.")] = 3,
+    where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Mix the trained weights of finished runs over seeds into one model of the same size, at no training."""
+    from harness.cells.ensemble import over_seeds, run_id
+
+    store, comparisons = _cells(results, where or [])
+    asked = [one.named(f"soup({one.method}*{size},{mix})") for one in over_seeds(comparisons, size)]
+    _check_found(asked, f"no cell has {size} finished seeds")
+    _say("soup", [store.find(run_id(one)) or _soup(store, one, mix) for one in asked], comparisons)
+
+
+def _cells(results: Path, where: list[str]) -> "tuple[Store, list[Comparison]]":
+    """The finished runs that were trained, grouped."""
+    from harness.cells.cells import group, layout_of_all, parse_where, select
+    from harness.cells.tuning import labelled_records
     from harness.storage.store import Store
 
     store = Store(results)
-    found = select(labelled_records(store), parse_where(where or []))
+    found = select(labelled_records(store), parse_where(where))
     runs = list({run.run_id: run for run in found if run.status == "ok" and not run.members}.values())
-    comparisons = group(runs, layout_of_all(runs))
-    asked = list(over_seeds(comparisons, size) if over == "seeds" else over_methods(comparisons))
+    return store, group(runs, layout_of_all(runs))
+
+
+def _check_found(asked: "list[Ensemble]", what: str) -> None:
     if not asked:
-        what = f"no cell has {size} finished seeds" if over == "seeds" else "no seed has finished runs of two methods"
         raise SpecError(f"{what}: nothing to combine")
-    read = reader(store, {"scores", "texts"})
-    records = [_made(store, one, read) for one in asked]
-    rows = [[run.spec.method.name, run.spec.task.name, str(run.spec.seed), _score(run), run.run_id] for run in records]
-    say_table(["ensemble", "task", "seed", "test", "run"], rows)
-    n_used = len({member for run in records for member in run.members})
-    say(f"{len(records)} ensembles of {n_used} runs; {len(runs) - n_used} runs are in none")
 
 
-def _made(store: "Store", asked: "Ensemble", read: "Read") -> "Record":
+def _ensemble(store: "Store", asked: "Ensemble", read: "Read") -> "Record":
     """The stored record of an ensemble, or a new one."""
-    from datetime import UTC, datetime
-
     from harness.cells.ensemble import answers_of, record_of, run_id
     from harness.storage.predictions import PREDICTIONS, write_predictions
 
     if known := store.find(run_id(asked)):
         return known
     answers = answers_of(asked, read)
-    record = record_of(asked, answers, datetime.now(UTC).isoformat(timespec="seconds"))
+    record = record_of(asked, answers, _now())
     with store.writing(record.run_id, record.spec) as folder:
         write_predictions(answers, folder / PREDICTIONS)
         store.finish(folder, record)
     return record
+
+
+def _soup(store: "Store", asked: "Ensemble", mix: Mix) -> "Record":
+    """A new soup; its parameters are one model's, its cost that of all members, used or not."""
+    from harness.cells.ensemble import record_of, run_id, spec_of
+    from harness.runs.export import ADAPTER
+    from harness.runs.soup import cook
+    from harness.storage.predictions import PREDICTIONS, write_predictions
+
+    with store.writing(run_id(asked), spec_of(asked)) as folder:
+        cooked = cook(asked.members, mix, store.results, folder / ADAPTER)
+        params = asked.members[0].params.model_copy(update={"init_hash": "", "stored_hash": cooked.stored_hash})
+        made = {"params": params, "members": [run.run_id for run in cooked.used]}
+        record = record_of(asked, cooked.answers, _now()).model_copy(update=made)
+        write_predictions(cooked.answers, folder / PREDICTIONS)
+        store.finish(folder, record)
+    return record
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _say(what: str, made: "list[Record]", comparisons: "list[Comparison]") -> None:
+    rows = [
+        [run.spec.method.name, run.spec.task.name, str(run.spec.seed), str(len(run.members)), _score(run), run.run_id]
+        for run in made
+    ]
+    say_table([what, "task", "seed", "members", "test", "run"], rows)
+    n_runs = sum(len(cell.ok) for comparison in comparisons for cell in comparison.cells)
+    n_used = len({member for run in made for member in run.members})
+    say(f"{len(made)} {what}s of {n_used} runs; {n_runs - n_used} runs are in none")
 
 
 def _score(run: "Record") -> str:

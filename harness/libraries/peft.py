@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ from harness.storage.checkpoint import check_fits, read_tensors
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftConfig, PeftModel, TaskType
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class Sizes(NamedTuple):
@@ -294,3 +294,17 @@ def target_shapes(base: BaseInfo, chosen: Sequence[str] | None) -> list[LinearSh
     if any(choice.startswith("/") for choice in chosen or ()):
         return []
     return [shape for shape in base.linears if chosen is None or any(_fits(shape.name, choice) for choice in chosen)]
+
+
+DENSITY = {"ties": 0.2, "dare": 0.1}
+"""Share of an update's entries that is kept: TIES trims to the largest 20 %, DARE drops 90 % at random and rescales."""
+
+
+def merge_updates(updates: "Sequence[Tensor]", mix: Literal["ties", "dare"]) -> "Tensor":
+    """One update from several of the same tensor: TIES' disjoint mean, or the mean of what DARE leaves."""
+    import torch
+    from peft.utils import merge_utils
+
+    if mix == "ties":
+        return merge_utils.ties(list(updates), torch.ones(len(updates)), DENSITY[mix])
+    return merge_utils.dare_linear(list(updates), torch.full((len(updates),), 1 / len(updates)), DENSITY[mix])

@@ -36,6 +36,8 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
     folder, record = Store(results).match(run_id)
     if record.status != "ok":
         raise SpecError(f"run {record.run_id} is {record.status}: {record.reason or 'there is no model to use'}")
+    if record.members:
+        record = _as_trained(record, folder, results)
     _check_weights(record)
     run = resolve(record.spec, _as_answered(record))
     # A schedule's length matters to training only; two is the least any method accepts.
@@ -45,6 +47,17 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
         _check_stored(folder / ADAPTER, record)
         run.method.load(adapted.model, folder / ADAPTER)
     return record, run.task, adapted
+
+
+def _as_trained(record: Record, folder: Path, results: Path) -> Record:
+    """A soup's record with the spec of its members, whose model its weights belong to.
+
+    Raises:
+        SpecError: an ensemble, which has none.
+    """
+    if not (folder / ADAPTER).is_dir():
+        raise SpecError(f"run {record.run_id} is an ensemble: it has its members' answers, and no weights of its own")
+    return record.model_copy(update={"spec": Store(results).match(record.members[0])[1].spec})
 
 
 def _as_answered(record: Record) -> Task:
