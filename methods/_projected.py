@@ -44,14 +44,14 @@ class ProjectedAdamW(Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
-        for group in self.param_groups:
-            for place, parameter in enumerate(group["params"]):
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                state["step"] = state.get("step", 0) + 1
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.sub_(group["lr"] * self._direction(parameter.grad, group, state, place))
+        every = [(parameter, group) for group in self.param_groups for parameter in group["params"]]
+        for place, (parameter, group) in enumerate(every):
+            if parameter.grad is None:
+                continue
+            state = self.state[parameter]
+            state["step"] = state.get("step", 0) + 1
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            parameter.sub_(group["lr"] * self._direction(parameter.grad, group, state, place))
 
     def _direction(self, gradient: Tensor, group: dict[str, Any], state: dict[str, Any], place: int) -> Tensor:
         if "rank" not in group:

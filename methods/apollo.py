@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-class Apollo(EveryParameter):
+class APOLLO(EveryParameter):
     """Every parameter is trained: rows of the gradient are scaled as AdamW would scale them in a random projection.
 
     It keeps as little as GaLore, without singular value decompositions. As in the authors' fine-tuning of 8B models

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from harness.methods._projected import ApolloAdamW, GaLoreAdamW, ProjectedAdamW, by_rank
-from harness.methods.apollo import Apollo
+from harness.methods.apollo import APOLLO
 from harness.methods.full import FullFineTuning
 from harness.methods.galore import GaLore
 from harness.probe import quantities
@@ -99,7 +99,7 @@ def test_apollos_projections_depend_on_the_seed_alone() -> None:
     assert not torch.equal(drawn[0], drawn[2])
 
 
-def kept(method: FullFineTuning | GaLore | Apollo) -> tuple[int, int]:
+def kept(method: FullFineTuning | GaLore | APOLLO) -> tuple[int, int]:
     """Numbers that the optimizer of a method keeps after a step, and the weights of the blocks' matrices."""
     model = method.apply(tiny.load("encoder"), tiny.context("encoder"))
     groups = [{"lr": 1e-3, **group} for group in method.groups(model, 1e-3)]
@@ -111,8 +111,8 @@ def kept(method: FullFineTuning | GaLore | Apollo) -> tuple[int, int]:
     return numbers, sum(p.numel() for group in groups for p in group["params"])
 
 
-@pytest.mark.parametrize("method", [GaLore(rank=4), Apollo(rank=4)], ids=lambda method: type(method).__name__)
-def test_little_is_kept_of_the_blocks(method: GaLore | Apollo) -> None:
+@pytest.mark.parametrize("method", [GaLore(rank=4), APOLLO(rank=4)], ids=lambda method: type(method).__name__)
+def test_little_is_kept_of_the_blocks(method: GaLore | APOLLO) -> None:
     """2 R n + R m for a matrix of n by m in the place of 2 n m, and all parameters are trained."""
     (usual, n_trained), (few, same) = kept(FullFineTuning()), kept(method)
     assert n_trained == same
