@@ -89,7 +89,7 @@ def test_it_ends_when_all_are_separated_or_equivalent() -> None:
     assert [cell.n_seeds for cell in alike.cells] == [3, 3, 3]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_stopped_anywhere_it_goes_on_to_the_same_verdict(seed: int) -> None:
     """Run after run, asked anew each time; nobody looks at a run that was not asked for."""
     field = Field([1.6, 1.5, 1.2, 0.9], tasks=2, n=300, seed=seed)
