@@ -180,8 +180,8 @@ def adastop_lines(divisor: int) -> Iterator[str]:
     if not find_spec("adastop"):
         yield "AdaStop is not compared: its package is not installed."
         return
-    yield "Looks after 3, 6, 9 and 12 seeds; only seeds vary. AdaStop tests all pairs and both sides, and goes on while any"
-    yield "two are undecided, here those that are behind by the same gap."
+    yield "Looks after 3, 6, 9 and 12 seeds; only seeds vary. AdaStop tests all pairs and both sides, and goes on while"
+    yield "any two are undecided, here those that are behind by the same gap."
     yield ""
     yield "| methods | races | gap | AdaStop: runs made | found | race: runs made | found |"
     yield "|--:|--:|--:|--:|--:|--:|--:|"
