@@ -1,19 +1,32 @@
 """What a pass answers, row by row, and how far two passes are apart: for recipes that compare distributions."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.core.errors import Unsupported
 from harness.core.info import TaskInfo
 from harness.formulation import IGNORED
+from harness.recipe import Training
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+R = TypeVar("R")
 
 
 def no_distribution(name: str, task: TaskInfo) -> str | None:
     """Why a recipe of this name can't compare distributions: a number has none."""
     return f"{name} needs labels; regression has none" if task.kind == "regression" else None
+
+
+def with_answers(training: Training, batch: Any, call: Callable[[], R]) -> "tuple[R, list[Tensor]]":
+    """What ``call`` returns, and the answers of its first pass, as ``answer_logits`` gives them.
+
+    Recipes further inside may pass a batch again, changed.
+    """
+    with training.outputs() as outputs:
+        returned = call()
+    return returned, answer_logits(outputs[0], batch)
 
 
 def answer_logits(output: Any, batch: Any) -> "list[Tensor]":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from harness.recipe import Training
-from harness.recipes._answers import answer_logits
+from harness.recipes._answers import with_answers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,9 +53,7 @@ def moved(training: Training, moves: Moves, call: Callable[[], R]) -> R:
 
 def answers_at(training: Training, moves: Moves, batch: Any, call: "Callable[[], Tensor]") -> "list[Tensor]":
     """The logits of what each row answers, moved; see ``answer_logits``."""
-    with training.outputs() as outputs:
-        moved(training, moves, call)
-    return answer_logits(outputs[-1], batch)
+    return with_answers(training, batch, lambda: moved(training, moves, call))[1]
 
 
 def gradients(value: "Tensor", of: Moves) -> Moves:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from harness.core.space import Range
 from harness.recipe import BaseInfo, Losses, Recipe, Space, TaskInfo, Training
-from harness.recipes._answers import answer_logits, by_row, no_distribution
+from harness.recipes._answers import by_row, no_distribution, with_answers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,9 +30,7 @@ class LabelSmoothing(Recipe):
         Raises:
             Unsupported: the model gives no logits of labels, choices, words or tokens.
         """
-        with training.outputs() as outputs:
-            losses = inner(batch)
-        parts = answer_logits(outputs[-1], batch)
+        losses, parts = with_answers(training, batch, lambda: inner(batch))
         added = by_row([-part.log_softmax(-1).mean(-1) for part in parts], batch)
         training.log("label_smoothing/uniform_loss", added.mean().item())
         return (1 - self.epsilon) * losses + self.epsilon * added

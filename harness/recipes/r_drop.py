@@ -6,7 +6,7 @@ from pydantic import Field
 
 from harness.core.space import Range
 from harness.recipe import BaseInfo, Losses, Recipe, Space, TaskInfo, Training
-from harness.recipes._answers import answer_logits, by_row, no_distribution, symmetric
+from harness.recipes._answers import by_row, no_distribution, symmetric, with_answers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,12 +33,11 @@ class RDrop(Recipe):
 
     def losses(self, training: Training, batch: Any, inner: Losses) -> "Tensor":
         """The task's losses of both passes, and half of the symmetric divergence of their answers, shape (B,)."""
-        with training.outputs() as outputs:
-            losses = inner(batch) + inner(batch)
-        one, other = (answer_logits(output, batch) for output in (outputs[0], outputs[-1]))
+        first, one = with_answers(training, batch, lambda: inner(batch))
+        second, other = with_answers(training, batch, lambda: inner(batch))
         apart = by_row([symmetric(p, q) / 2 for p, q in zip(one, other, strict=True)], batch)
         training.log("r_drop/divergence", apart.mean().item())
-        return losses + self.alpha * apart
+        return first + second + self.alpha * apart
 
     def space(self) -> Space:
         """The range of the paper."""

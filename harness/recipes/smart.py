@@ -7,7 +7,7 @@ from pydantic import Field
 from harness.core.info import Need
 from harness.core.space import Range
 from harness.recipe import BaseInfo, Losses, Recipe, Space, TaskInfo, Training
-from harness.recipes._answers import answer_logits, by_row, no_distribution, symmetric
+from harness.recipes._answers import by_row, no_distribution, symmetric, with_answers
 from harness.recipes._embedded import answers_at, deviation, gradients, real, same_dropout, watched
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ class SMART(Recipe):
         import torch
 
         call, edge = same_dropout(lambda: inner(batch)), self.epsilon * deviation(training)
-        with training.outputs() as outputs:
-            losses, embedded = watched(training, call)
-        plain = answer_logits(outputs[-1], batch)
+        (losses, embedded), plain = with_answers(training, batch, lambda: watched(training, call))
 
         def change(moves: "Moves") -> "Tensor":
             answers = answers_at(training, moves, batch, call)

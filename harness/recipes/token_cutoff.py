@@ -7,7 +7,7 @@ from pydantic import Field
 from harness.core.info import Need
 from harness.core.space import Range
 from harness.recipe import BaseInfo, Losses, Recipe, Space, TaskInfo, Training
-from harness.recipes._answers import answer_logits, by_row, divergence, mixture, no_distribution
+from harness.recipes._answers import by_row, divergence, mixture, no_distribution, with_answers
 from harness.recipes._embedded import rewritten
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ class TokenCutoff(Recipe):
             kept = torch.rand(embedded.shape[:2], device=embedded.device) >= self.rate
             return embedded * kept.unsqueeze(-1)
 
-        with training.outputs() as outputs:
-            whole = inner(batch)
-            cut = rewritten(training, blank, lambda: inner(batch))
-        one, other = (answer_logits(output, batch) for output in (outputs[0], outputs[-1]))
+        whole, one = with_answers(training, batch, lambda: inner(batch))
+        cut, other = with_answers(training, batch, lambda: rewritten(training, blank, lambda: inner(batch)))
         pairs = [(p, q, mixture(p, q)) for p, q in zip(one, other, strict=True)]
         apart = by_row([(divergence(p, m) + divergence(q, m)) / 2 for p, q, m in pairs], batch)
         training.log("token_cutoff/cut_loss", cut.mean().item())

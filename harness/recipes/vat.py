@@ -7,7 +7,7 @@ from pydantic import Field
 from harness.core.info import Need
 from harness.core.space import Range
 from harness.recipe import BaseInfo, Losses, Recipe, Space, TaskInfo, Training
-from harness.recipes._answers import answer_logits, by_row, divergence, no_distribution
+from harness.recipes._answers import by_row, divergence, no_distribution, with_answers
 from harness.recipes._embedded import answers_at, deviation, gradients, real, same_dropout, unit, watched
 
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ class VAT(Recipe):
         import torch
 
         call, scale = same_dropout(lambda: inner(batch)), deviation(training)
-        with training.outputs() as outputs:
-            losses, embedded = watched(training, call)
-        plain = [logits.detach() for logits in answer_logits(outputs[-1], batch)]
+        (losses, embedded), answers = with_answers(training, batch, lambda: watched(training, call))
+        plain = [logits.detach() for logits in answers]
 
         def change(moves: "Moves") -> "Tensor":
             answers = answers_at(training, moves, batch, call)

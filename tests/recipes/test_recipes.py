@@ -6,7 +6,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel
+from transformers.modeling_outputs import TokenClassifierOutput
 
+from harness.core.errors import Unsupported
+from harness.formulation import IGNORED, Batch, Row
 from harness.recipe import RECIPES, Training
 from harness.task import Example
 from harness.testing import tiny
@@ -103,6 +106,62 @@ def test_label_smoothing_is_torchs(kind: str, make_spec: MakeSpec) -> None:
         ]
     )
     torch.testing.assert_close(losses, expected)
+
+
+class Answers(nn.Module):
+    """Answers with given logits."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self) -> TokenClassifierOutput:
+        return TokenClassifierOutput(logits=self.logits)
+
+
+WORDS = [
+    Row(Example("a", {}, (2, 0)), ([5, 6, 7],), targets=(2, IGNORED, 0)),
+    Row(Example("b", {}, (1,)), ([5, 6],), targets=(IGNORED, 1)),
+]
+CHOICES = [Row(Example("a", {}, 1), ([1], [2])), Row(Example("b", {}, 2), ([1], [2], [3]))]
+
+
+def smoothed(logits: torch.Tensor, rows: list[Row], losses: torch.Tensor) -> torch.Tensor:
+    model, batch = Answers(logits), Batch(rows, {"input_ids": torch.ones(2, 3)})
+
+    def inner(_batch: Batch) -> torch.Tensor:
+        model()
+        return losses
+
+    return make("label_smoothing", {"epsilon": 0.2}).losses(Training(model, n_steps=1, seed=0), batch, inner)
+
+
+def test_labels_of_words_are_smoothed_word_by_word() -> None:
+    """Torch's, summed over the words of a row; positions that are no word, virtual tokens and padding have no part."""
+    torch.manual_seed(0)
+    logits = torch.randn(2, 4, 3)  # one virtual token stands before three
+    asked = [(logits[0, [1, 3]], torch.tensor([2, 0])), (logits[1, [2]], torch.tensor([1]))]
+    plain, expected = (
+        torch.stack([cross_entropy(part, labels, label_smoothing=e, reduction="sum") for part, labels in asked])
+        for e in (0.0, 0.2)
+    )
+    torch.testing.assert_close(smoothed(logits, WORDS, plain), expected)
+
+
+def test_choices_are_smoothed_among_those_of_a_question() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(5, 1)
+    asked = [(logits[:2, 0], torch.tensor(1)), (logits[2:, 0], torch.tensor(2))]
+    plain, expected = (
+        torch.stack([cross_entropy(part, label, label_smoothing=e) for part, label in asked]) for e in (0.0, 0.2)
+    )
+    torch.testing.assert_close(smoothed(logits, CHOICES, plain), expected)
+
+
+def test_a_number_has_no_distribution() -> None:
+    rows = [Row(Example(str(n), {}, 0.5), ([1],)) for n in range(2)]
+    with pytest.raises(Unsupported, match="a number has no distribution"):
+        smoothed(torch.zeros(2, 1), rows, torch.zeros(2))
 
 
 def test_layerwise_decay_goes_down_with_the_blocks() -> None:

@@ -178,6 +178,17 @@ def test_a_probe_stands_for_all_its_quantities() -> None:
         find_quantities(["tim"])
 
 
+def test_what_a_pass_cost_leaves_out_what_recipes_multiply(spec: Any, tmp_path: Path) -> None:
+    """fgm takes 2.5 passes; where nothing is trained, or the recipe is gone, there is no number."""
+    known, record = quantities(), run(spec(recipes=[{"name": "fgm"}]), tmp_path)
+    assert known["passes"].of(record) == 2.5
+    assert known["pass_seconds"].of(record) == record.cost.train_seconds / 2.5
+    gone = record.model_copy(update={"spec": record.spec.updated(recipes=[{"name": "nowhere"}])})
+    untrained = record.model_copy(update={"curve": []})
+    for other in (gone, untrained):
+        assert known["passes"].of(other) is known["pass_seconds"].of(other) is None
+
+
 def test_quantities_of_one_name_are_refused(register: Register) -> None:
     register("probes", "toy", toy())
     register("probes", "toys", toy())

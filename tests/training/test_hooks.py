@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from harness.core.errors import HarnessError
 from harness.core.spec import SpeedSpec
 from harness.method import make_method
-from harness.recipe import Example, Losses, Recipe, Training
+from harness.recipe import RECIPES, Example, Losses, Recipe, Training
 from harness.runs.identity import identify
 from harness.runs.resolve import resolve
 from harness.runs.run import run
@@ -131,6 +131,26 @@ def test_recipes_together(method: str, make_spec: MakeSpec, tmp_path: Path) -> N
     assert logged == {"sam/nearby_loss", "fgm/adversarial_loss", "label_smoothing/uniform_loss"}
     assert record.spec.recipe == "+".join(names)
     assert record.environment["speed_off"] == ["training.cache_trunk"]
+
+
+@pytest.mark.parametrize("names", [("r_drop", "fgm"), ("vat", "pgd", "mixup"), ("token_cutoff", "masked_lm", "mixout")])
+def test_recipes_that_pass_a_batch_again_inside_each_other(
+    names: tuple[str, ...], make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    record = run(asked(make_spec, *names, method="full", training={"max_steps": 2}), tmp_path)
+    assert record.status == "ok", record.reason
+    assert all(np.isfinite(list(record.curve[-1].values())))
+
+
+def test_an_outer_recipe_compares_what_the_plain_passes_answer(make_spec: MakeSpec) -> None:
+    """Not what an inner one moved: without dropout two plain passes are the same, so r_drop adds nothing to fgm's."""
+    adapted = ready(make_spec("full", base={"dropout": 0.0}, recipes=[{"name": "fgm"}]))
+    formulation, model = adapted.formulation, adapted.model.train()
+    rows = formulation.encode_training([Example(str(n), {"sentence": "good film"}, n) for n in range(2)])
+    batch, training = formulation.collate(rows, torch.device("cpu")), Training(model, n_steps=1, seed=0)
+    hooks = Hooks(make_method(resolve_method("full")), (RECIPES.make("r_drop"), RECIPES.make("fgm")), training)
+    hooks.losses(lambda given: formulation.losses(model, given))(batch)
+    assert training.take_logged()["r_drop/divergence"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_settings_recipes_and_switches_make_other_runs(make_spec: MakeSpec) -> None:
