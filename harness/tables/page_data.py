@@ -77,11 +77,15 @@ def report_data(
 
 
 def _layout(records: Sequence[Record]) -> Layout:
-    """The layout of all, and a field for what a search has tuned."""
-    layout = layout_of_all(records)
-    if len({lookup(run, TUNING) for run in records}) < 2:
-        return layout
-    return Layout((*layout.rows, TUNING), layout.columns, (*layout.competing, TUNING))
+    """The layout of all; what a search has tuned is named so, and not by every setting that it found."""
+    by_tuning: defaultdict[Any, list[Record]] = defaultdict(list)
+    for run in records:
+        by_tuning[lookup(run, TUNING)].append(run)
+    layouts = [layout_of_all(runs) for runs in by_tuning.values()]
+    tuning = {TUNING: None} if len(layouts) > 1 else {}
+    rows = dict.fromkeys(field for layout in layouts for field in layout.rows) | tuning
+    competing = dict.fromkeys(field for layout in layouts for field in layout.competing) | tuning
+    return Layout((*rows,), (), (*competing,))
 
 
 def _described(metric: str) -> dict[str, bool]:

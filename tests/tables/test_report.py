@@ -380,6 +380,10 @@ def test_trials_of_a_search_are_no_results(tmp_path: Path) -> None:
     runs = list(store.records())
     data = report_data(runs, reader(store), [study])
     tuned = [cell for cell in data["cells"] if "best of" in cell["label"]]
+    assert {cell["label"] for cell in data["cells"]} == {
+        "prefix, default",
+        f"prefix, best of {study.n_trials_won[winner]} trials",
+    }
     assert len(data["runs"]) == len(runs)
     assert [cell["mean"] for cell in tuned] == [pytest.approx(0.6 + winner / 100)]
     assert all(data["runs"][place]["role"] == "result" for cell in data["cells"] for place in cell["runs"])
