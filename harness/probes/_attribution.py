@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import BatchEncoding
 
 from harness.core.errors import Unsupported
 from harness.formulation import Batch, Row
@@ -47,13 +48,13 @@ def gradient_x_input(subject: Subject, example: Example, label: int) -> Weights:
 def integrated_gradients(subject: Subject, example: Example, label: int) -> Weights:
     """The gradient along the way from a text of padding to this one, times that way, shape (W,).
 
-    They add up to the log-probability's difference between the two, but for what falls on the special tokens' places.
+    They add up to the log-probability's difference between the two; tokens around the texts stay as they are.
     """
     attr = need("captum.attr", "probes")
     row, forward = _scored(subject, example, label)
     ids = torch.tensor([row.sequences[0]], device=device_of(subject.model))
-    special = torch.tensor([[one in subject.tokenizer.all_special_ids for one in row.sequences[0]]], device=ids.device)
-    blank = torch.where(special, ids, subject.tokenizer.pad_token_id)
+    is_text = torch.tensor([[part is not None for part in _read(subject, example, row).sequence_ids()]])
+    blank = torch.where(is_text.to(ids.device), subject.tokenizer.pad_token_id, ids)
     layer = attr.LayerIntegratedGradients(forward, subject.model.get_input_embeddings())  # type: ignore[operator]
     given = layer.attribute(ids, baselines=blank, n_steps=N_STEPS, internal_batch_size=16)
     return _of_words(subject, example, row, given)
@@ -87,7 +88,19 @@ def _scored(subject: Subject, example: Example, label: int) -> tuple[Row, Callab
 
 
 def _of_words(subject: Subject, example: Example, row: Row, given: torch.Tensor) -> Weights:
-    """Sums over the tokens of each word of the first text; words that were cut off have 0.
+    """Sums over the tokens of each word of the first text; words that were cut off have 0."""
+    read = _read(subject, example, row)
+    ends = [word.end() for word in re.finditer(r"\S+", example.fields[subject.task.text[0]])]
+    weights = np.zeros(len(ends))
+    values = given[0].sum(-1).tolist()
+    for (begin, _), part, value in zip(read["offset_mapping"], read.sequence_ids(), values, strict=True):
+        if part == 0:
+            weights[np.searchsorted(ends, begin, side="right")] += value
+    return weights
+
+
+def _read(subject: Subject, example: Example, row: Row) -> BatchEncoding:
+    """The row's tokens, with the text that each is of and its place there.
 
     Raises:
         Unsupported: the tokenizer alone does not make of the texts what the model read.
@@ -97,10 +110,4 @@ def _of_words(subject: Subject, example: Example, row: Row, given: torch.Tensor)
     read = subject.tokenizer(*texts, truncation=True, max_length=length, return_offsets_mapping=True)
     if read["input_ids"] != row.sequences[0]:
         raise Unsupported("tokens can't be told apart by words here; use attribution occlusion")
-    ends = [word.end() for word in re.finditer(r"\S+", texts[0])]
-    weights = np.zeros(len(ends))
-    values = given[0].sum(-1).tolist()
-    for (begin, _), part, value in zip(read["offset_mapping"], read.sequence_ids(), values, strict=True):
-        if part == 0:
-            weights[np.searchsorted(ends, begin, side="right")] += value
-    return weights
+    return read
