@@ -1,39 +1,51 @@
 """Linear layers of which a few weights are trained."""
 
+import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.func import functional_call
 
 
-class SparseUpdate(nn.Module):
-    """W with trained values added at fixed places, 0 at first; to be registered as a parametrization of a weight.
+class SparselyTrained(nn.Module):
+    """A frozen linear layer with trained values added to some of its weights, 0 at first.
 
     Args:
-        weight: W.
-        n: How many places: those of the smallest magnitude, of equal ones the first.
+        layer: The layer, whose weights of the smallest magnitude are chosen, of equal ones the first.
+        n: How many.
     """
 
     places: Tensor
 
-    def __init__(self, weight: Tensor, n: int) -> None:
+    def __init__(self, layer: nn.Module, n: int) -> None:
         super().__init__()
-        self.values = nn.Parameter(weight.new_zeros(n))
-        places = weight.detach().abs().flatten().argsort(stable=True)[:n]
+        frozen: Tensor = layer.weight  # type: ignore[assignment]
+        self.layer = layer
+        self.values = nn.Parameter(frozen.new_zeros(n))
+        places = frozen.detach().abs().flatten().argsort(stable=True)[:n]
         self.register_buffer("places", places, persistent=False)
 
-    def forward(self, weight: Tensor) -> Tensor:
-        """The weight as it is used."""
-        return weight.flatten().index_add(0, self.places, self.values).view_as(weight)
+    @property
+    def weight(self) -> Tensor:
+        """The weights as they are used, in the layer's own shape."""
+        frozen: Tensor = self.layer.weight  # type: ignore[assignment]
+        return frozen.flatten().index_add(0, self.places, self.values).view_as(frozen)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the layer makes of x with these weights."""
+        out: Tensor = functional_call(self.layer, {"weight": self.weight}, (x,))
+        return out
 
 
-def train_sparsely(layer: nn.Module, n: int) -> None:
+def train_sparsely(model: nn.Module, name: str, n: int) -> None:
     """Train n weights of a frozen linear layer, and nothing else of it."""
-    weight: Tensor = layer.weight  # type: ignore[assignment]
-    parametrize.register_parametrization(layer, "weight", SparseUpdate(weight, n))
+    model.set_submodule(name, SparselyTrained(model.get_submodule(name), n))
 
 
+@torch.no_grad()
 def make_dense(model: nn.Module) -> nn.Module:
-    """The model with the trained values added for good."""
-    for module in list(model.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+    """The model with its own layers again, the trained values added to their weights."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, SparselyTrained):
+            frozen: Tensor = module.layer.weight  # type: ignore[assignment]
+            frozen.copy_(module.weight)
+            model.set_submodule(name, module.layer)
     return model

@@ -39,8 +39,7 @@ class PaFi(Method):
 
         train_heads_only(model, context.head_names)
         for name in linear_names(model):
-            layer = model.get_submodule(name)
-            train_sparsely(layer, self._n_trained(layer.weight.numel()))  # type: ignore[operator]
+            train_sparsely(model, name, self._n_trained(model.get_parameter(f"{name}.weight").numel()))
         return model
 
     def _n_trained(self, n_weights: int) -> int:
