@@ -57,11 +57,7 @@ def draw_panels(
         inches: Width of the figure, with the legend above the panels; None: as the panels need, the legend beside.
         narrowest: Inches that a panel takes at least.
     """
-    n_columns = min(3, math.ceil(len(panels) ** 0.5))
-    if inches is not None:
-        n_columns = min(len(panels), max(1, int(inches / narrowest)))
-    n_rows = -(-len(panels) // n_columns)
-    size = (4.2 * n_columns + 1.2, 3.2 * n_rows) if inches is None else (inches, 0.78 * inches / n_columns * n_rows)
+    n_rows, n_columns, size = _grid(len(panels), inches, narrowest)
     figure = need("matplotlib.figure", "tables").Figure(figsize=size, layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     handles: dict[str, Any] = {}
@@ -71,14 +67,24 @@ def draw_panels(
         handles |= {label: h for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     for axis in axes[len(panels) :]:
         axis.remove()
-    width, height = figure.get_size_inches()
-    figure.supxlabel(_folded(xlabel, width), fontsize="medium")
-    figure.supylabel(_folded(ylabel, height), fontsize="medium")
+    figure.supxlabel(_folded(xlabel, size[0]), fontsize="medium")
+    figure.supylabel(_folded(ylabel, size[1]), fontsize="medium")
     if handles and inches is None:
         figure.legend(handles.values(), handles.keys(), loc="outside right center")
     elif handles and inches:
         _legend_above(figure, handles, inches)
     return figure
+
+
+def _grid(n_panels: int, inches: float | None, narrowest: float) -> tuple[int, int, tuple[float, float]]:
+    """Rows and columns of panels, and the size of their figure in inches."""
+    if inches is None:
+        n_columns = min(3, math.ceil(n_panels**0.5))
+        n_rows = -(-n_panels // n_columns)
+        return n_rows, n_columns, (4.2 * n_columns + 1.2, 3.2 * n_rows)
+    n_columns = min(n_panels, max(1, int(inches / narrowest)))
+    n_rows = -(-n_panels // n_columns)
+    return n_rows, n_columns, (inches, min(0.78 * inches / n_columns, 3.2) * n_rows)
 
 
 def _folded(text: str, inches: float) -> str:
@@ -107,11 +113,12 @@ def draw_curves(panels: Sequence[Panel[Curve]], xlabel: str, ylabel: str, inches
     look = looks(curve.label for panel in panels for curve in panel.parts)
 
     def draw(axis: Any, panel: Panel[Curve]) -> None:
+        opacity = min(0.15, 1.2 / max(1, len(panel.parts)))  # of many bands one above the other lines stay visible
         for curve in panel.parts:
             low, high = curve.mean - curve.half_width, curve.mean + curve.half_width
             every = max(1, len(curve.x) // 10)
             axis.plot(curve.x, curve.mean, **look[curve.label], markersize=4, markevery=every, label=plain(curve.label))
-            axis.fill_between(curve.x, low, high, color=look[curve.label]["color"], alpha=0.15, linewidth=0)
+            axis.fill_between(curve.x, low, high, color=look[curve.label]["color"], alpha=opacity, linewidth=0)
 
     return draw_panels(panels, draw, xlabel, ylabel, inches)
 
