@@ -9,9 +9,9 @@ Unit = Literal["", "s", "B", "J", "g", "tokens/s"]
 def with_unit(value: float, unit: Unit = "") -> str:
     """Three significant digits with a decimal prefix (1.23M, 45.6kB, 0.0421).
 
-    Seconds to a tenth (1,234.6s), those below 0.1 as milliseconds (12.3ms).
+    Seconds to a tenth (1,234.6s), those below 1 as milliseconds (123ms).
     """
-    if unit == "s" and 0 < abs(value) < 0.1:
+    if unit == "s" and 0 < abs(value) < 1:
         return f"{1000 * value:.3g}ms"
     if unit == "s":
         return f"{value:,.1f}s"

@@ -26,14 +26,20 @@ def answer(served: Served, examples: Sequence[Example]) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds(served: Served, examples: Sequence[Example], batch_size: int, n_requests: int) -> list[float]:
-    """What each of so many requests of a batch took; examples are asked again where there are too few."""
+def seconds(
+    models: Sequence[Served], examples: Sequence[Example], batch_size: int, n_requests: int
+) -> list[list[float]]:
+    """What each of so many requests of a batch took of each model; examples are asked again where there are too few.
+
+    Every request goes to all models in turn, so that what else the machine does falls on all of them.
+    """
     source = cycle(examples)
-    found = []
+    found: list[list[float]] = [[] for _ in models]
     for number in range(N_WARM + n_requests):
         batch = list(islice(source, batch_size))
-        started = time.perf_counter()
-        answer(served, batch)
-        if number >= N_WARM:
-            found.append(time.perf_counter() - started)
+        for served, times in zip(models, found, strict=True):
+            started = time.perf_counter()
+            answer(served, batch)
+            if number >= N_WARM:
+                times.append(time.perf_counter() - started)
     return found

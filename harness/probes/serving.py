@@ -1,17 +1,17 @@
 """What answers cost once the model is put to use."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from contextlib import suppress
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.core.errors import Unsupported
-from harness.probe import Measured, Probe, Quantity, Served, Subject, Values
+from harness.probe import Measured, Probe, Quantity, Subject, Values
+from harness.statistics.intervals import Floats
 from harness.statistics.measured import mean_of, resampled
-
-if TYPE_CHECKING:
-    from harness.task import Example
 
 BATCHES = (1, 8, 64)
 
@@ -19,7 +19,8 @@ BATCHES = (1, 8, 64)
 class Serving(Probe):
     """Latency and throughput from text to answer, of the model with its adapter and of the merged one.
 
-    Requests come one after another, on as many threads as the run had; the base's quantization is the run's.
+    Requests come one after another, to both in turn, on as many threads as the run had; the base's quantization is the
+    run's.
     Merged quantities are left out where the method can't be merged.
     """
 
@@ -45,25 +46,28 @@ class Serving(Probe):
     n_batches: int = Field(5, ge=2, description="Requests of each larger batch.")
 
     def after(self, subject: Subject) -> Values:
-        """Of both models, one after the other."""
-        examples = subject.splits["test"]
-        found = self._timed(subject.served(), examples)
-        try:
-            merged = self._timed(subject.served(merged=True), examples)
-        except Unsupported:
-            return found
-        return found | {f"merged_{name}": value for name, value in merged.items()}
-
-    def _timed(self, served: Served, examples: "Sequence[Example]") -> dict[str, Measured]:
+        """Of both models, in turn."""
         from harness.probes._serving import seconds
 
-        single = np.array(seconds(served, examples, 1, self.n_requests))
-        found = {
-            "latency_p50_seconds": resampled(lambda at: float(np.median(single[at])), len(single)),
-            "latency_p95_seconds": resampled(lambda at: float(np.percentile(single[at], 95)), len(single)),
-        }
+        models = {"": subject.served()}
+        with suppress(Unsupported):
+            models["merged_"] = subject.served(merged=True)
+        examples, found = subject.splits["test"], {}
         for n in BATCHES:
-            took = single if n == 1 else np.array(seconds(served, examples, n, self.n_batches))
-            rate = mean_of(n / took, [f"request {number}" for number in range(len(took))])
-            found[f"answers_per_second_batch_{n}"] = Measured(rate.value, rate.interval)
+            timed = seconds(list(models.values()), examples, n, self.n_requests if n == 1 else self.n_batches)
+            for name, took in zip(models, map(np.array, timed), strict=True):
+                rate = mean_of(n / took, [str(number) for number in range(len(took))])
+                found[f"{name}answers_per_second_batch_{n}"] = Measured(rate.value, rate.interval)
+                if n == 1:
+                    found |= {f"{name}latency_{part}_seconds": one for part, one in latencies(took).items()}
         return found
+
+
+def latencies(took: Floats) -> dict[str, Measured]:
+    """The median and the 95th percentile of some times."""
+    percentiles = {"p50": 50, "p95": 95}
+    return {name: resampled(partial(_percentile, took, percent), len(took)) for name, percent in percentiles.items()}
+
+
+def _percentile(took: Floats, percent: int, at: NDArray[np.int64]) -> float:
+    return float(np.percentile(took[at], percent))
