@@ -207,6 +207,8 @@ def test_costs_on_request(show: Show) -> None:
         ("stored_bytes", 1.5e9, "1.5GB"),
         ("stored_bytes", 2.5e12, "2,500GB"),
         ("train_seconds", 1234.56, "1,234.6s"),
+        ("train_seconds", 0.01234, "12.3ms"),
+        ("train_seconds", 0.0, "0.0s"),
     ],
 )
 def test_costs_have_units(name: str, value: float, text: str) -> None:

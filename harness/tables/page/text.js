@@ -17,6 +17,7 @@ const settingOf = (row) => [row.task, row.base, row.quantization].join(" · ");
 // As tables print it: 1.23M, 45.6kB, 1,234.6s.
 function cost(value, unit) {
   if (value == null) return "";
+  if (unit === "s" && value !== 0 && Math.abs(value) < 1) return String(Number((1000 * value).toPrecision(3))) + "ms";
   if (unit === "s") return value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + "s";
   const suffix = unit.length > 1 ? " " + unit : unit;
   for (const [prefix, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]])
