@@ -23,7 +23,7 @@ from harness.storage.predictions import reader
 from harness.storage.store import Store
 from harness.suites.suite import expand, parse_suite
 from tests.judging import compute
-from tests.synthetic import make_failed, make_record, write_grid, write_run
+from tests.synthetic import answers, make_failed, make_record, write_grid, write_run
 
 SKILLS = {"full": 2.3, "lora": 2.25, "prefix": 0.8, "adapters": 1.9}
 TASKS = ("sst2", "mrpc", "rte")
@@ -194,6 +194,15 @@ def test_scores_of_each_class(score: str, reference: Any, results: Path, capsys:
         head = f"{label} n = {n[label]}"
         assert float(rows["lora"][f"{head} mean"]) == pytest.approx(values[:, label].mean())
         assert float(rows["lora"][f"{head} sd"]) == pytest.approx(values[:, label].std(ddof=1))
+
+
+def test_classes_on_which_seeds_agree_have_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    targets = np.arange(20) % 2
+    for seed in range(2):
+        write_run(tmp_path, make_record("zero_shot", seed), answers(targets, targets == 0))
+    text = shown(tmp_path, capsys, per_class="recall")
+    assert "| method | 0 (n = 10) | 1 (n = 10) |" in text
+    assert "| zero_shot | 100.0 (2) | 0.0 (2) |" in text
 
 
 def test_what_does_not_go_together_is_told(results: Path) -> None:
