@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 class CausalLM(Recipe):
     """Predict each next token of what is read before the answer, beside the task.
 
-    With the model's own head; where a new head answers, with the embeddings in its place.
+    With the model's own head; where a new head answers, with the embeddings in its place. At a task_weight of 0 nothing
+    is learned from labels, which then only choose the checkpoint, and the answers are zero-shot ones. A run of that
+    kind with every weight trained, exported as a plain checkpoint, is a base adapted to the task's texts (Gururangan et
+    al. 2020), whose record has its cost.
     """
 
     source: ClassVar[str] = (

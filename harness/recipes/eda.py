@@ -28,11 +28,13 @@ class EDA(Recipe):
     original: float = Field(0.2, ge=0, lt=1, description="Share of the texts left: 1 / (1 + n) for n added to each.")
 
     def skip(self, base: BaseInfo, task: TaskInfo) -> str | None:
-        """Words that are labelled must keep their places, and synonyms must be there."""
+        """Words that an answer is made of must keep their places, and synonyms must be there."""
         from harness.libraries.wordnet import MISSING, find_wordnet
 
         if task.kind == "token_classification":
             return "eda would move and delete words that are to be labelled"
+        if task.kind == "generation":
+            return "eda would move and delete words that the generated text depends on"
         return None if find_wordnet() else f"eda needs synonyms, and {MISSING}"
 
     def examples(self, train: Sequence[Example], epoch: int, random: "np.random.Generator") -> Sequence[Example]:

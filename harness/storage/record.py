@@ -95,7 +95,7 @@ class DataInfo(Part):
     left_out: dict[str, int] = Field(default_factory=dict, description="What of the source is no example → how many.")
     augmented: dict[str, int] = Field(
         default_factory=dict,
-        description="Training texts that recipes made, in all epochs, and those put back as they are judged on.",
+        description="Training examples that recipes made, in all epochs; those put back as they are judged on.",
     )
     out_of_domain: Annotated[dict[str, dict[str, Any]], AfterValidator(_is_counted)] = Field(
         default_factory=dict, description="Task → source, fingerprint, size, and overlap of its test with train."

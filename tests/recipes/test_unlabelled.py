@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
+from harness import data
 from harness.core.errors import Unsupported
+from harness.data.tasks import find_task
 from harness.formulation import Batch
 from harness.recipe import RECIPES, Example, Training
 from harness.runs.adapted import Adapted
+from harness.runs.export import export_run
 from harness.runs.run import run
 from harness.testing.snapshots import save_snapshot
 from harness.training.hooks import Trainee
@@ -154,6 +157,26 @@ def test_a_decoder_learns_from_the_texts_and_answers_zero_shot(make_spec: MakeSp
     record = run(make_spec("lora", "decoder", recipes=recipes, training={"max_steps": 4}), tmp_path)
     assert record.status == "ok", record.reason
     assert record.curve[-1]["causal_lm/loss"] > 0
+
+
+def test_what_learned_from_the_texts_is_a_base_for_others(make_spec: MakeSpec, tmp_path: Path) -> None:
+    """Task-adaptive pretraining: the exported base predicts the task's texts better, and a method starts from it."""
+    recipes = [{"name": "causal_lm", "task_weight": 0.0}]
+    rate = {"learning_rate": 1e-2}
+    spec = make_spec("full", "decoder", recipes=recipes, training=rate)
+    adapting = run(spec, tmp_path / "results")
+    to = export_run(adapting.run_id, tmp_path / "adapted", tmp_path / "results", merge=True)
+
+    def loss(base: str) -> float:
+        model, tokenizer = AutoModelForCausalLM.from_pretrained(base).eval(), AutoTokenizer.from_pretrained(base)
+        texts = [e.fields["sentence"] for e in data.load(find_task("sst2"), spec.task, 0)[0].train[:8]]
+        ids = [tokenizer(f"Review: {text}", return_tensors="pt")["input_ids"] for text in texts]
+        return sum(model(i, labels=i).loss.item() for i in ids)
+
+    assert loss(str(to)) < 0.9 * loss(spec.base.name)
+    after = run(make_spec("lora", "decoder", base={"name": str(to)}, training={"max_steps": 2}), tmp_path / "results")
+    assert after.status == "ok", after.reason
+    assert after.weights.fingerprint != adapting.weights.fingerprint
 
 
 def test_masked_lm_needs_a_mask(make_spec: MakeSpec) -> None:
