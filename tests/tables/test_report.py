@@ -281,6 +281,9 @@ def test_best_under_limits_is_answered_and_kept_in_the_address(browser: Any, pag
     start_again(browser, page, "#" + address.partition("#")[2])
     assert browser.find_element(By.ID, "best").text == answered
     assert browser.find_element(By.ID, "limit-train_seconds").get_attribute("value") == "40s"
+    browser.find_element(By.ID, "limit-train_seconds").clear()
+    browser.find_element(By.ID, "limit-train_seconds").send_keys("40000 ms")
+    assert browser.find_element(By.ID, "best").text == answered
     browser.find_element(By.ID, "limit-train_seconds").send_keys("x")
     assert shown_rows(browser, "#cells-table") == []  # what is no amount admits nothing, and is marked
     assert "wrong" in browser.find_element(By.ID, "limit-train_seconds").get_attribute("class")

@@ -14,7 +14,7 @@ const spaced = (text) => text.replaceAll("_", " ");
 const isOk = (row) => row.status === "ok";
 const settingOf = (row) => [row.task, row.base, row.quantization].join(" · ");
 
-// As tables print it: 1.23M, 45.6kB, 1,234.6s.
+// As tables print it: 1.23M, 45.6kB, 1,234.6s, 12.3ms.
 function cost(value, unit) {
   if (value == null) return "";
   if (unit === "s" && value !== 0 && Math.abs(value) < 1) return String(Number((1000 * value).toPrecision(3))) + "ms";
@@ -28,8 +28,9 @@ function cost(value, unit) {
   return (unit === "B" ? String(Math.round(value)) : String(Number(value.toPrecision(3)))) + suffix;
 }
 
-// What a reader types for a quantity: 1 GB, 300k, 100 s, 0.5; NaN where it is none.
+// What a reader types for a quantity: 1 GB, 300k, 100 s, 20 ms, 0.5; NaN where it is none.
 function parseAmount(text, unit) {
+  if (unit === "s" && /ms\s*$/i.test(text)) return parseAmount(text.replace(/ms\s*$/i, ""), unit) / 1000;
   const found = /^\s*(-?[\d.,]+(?:e[+-]?\d+)?)\s*([kmg]?)(i?)\s*(.*?)\s*$/i.exec(text);
   if (!found || (found[4] && found[4].toLowerCase() !== unit.toLowerCase())) return NaN;
   const step = found[3] ? 1024 : 1000;
