@@ -1,7 +1,7 @@
 """How often tests over folds err on equal methods, by simulation: `python -m tests.bench.folds`.
 
 Prints a table and writes it to `results/tables/folds.md`. An optional argument divides the number of simulated data
-sets, which is 4,000.
+sets, which is 2,000.
 
 Two methods learn to tell two classes apart by regularized least squares, each from eight features of its own. All
 features tell equally much, so on average over data sets both methods are equally good, whatever the size; with
@@ -22,7 +22,7 @@ from harness.statistics.difference import folds_difference
 from harness.statistics.intervals import LEVEL, Floats
 
 OUT = Path("results/tables/folds.md")
-N_DATA_SETS = 4000
+N_DATA_SETS = 2000
 N_FEATURES, SEPARATION, WEAKER = 8, 0.25, 0.5
 
 
@@ -89,8 +89,8 @@ def found_shares(setting: Setting, separations: tuple[float, float], n: int, *te
 def table(n: int) -> str:
     """The whole table as Markdown."""
     lines = [
-        f"Simulated by `python -m tests.bench.folds` on {datetime.now(UTC):%Y-%m-%d}: {n:,} data sets a row. All",
-        f"numbers are percent; an error of 5 has a standard error of {100 * (0.05 * 0.95 / n) ** 0.5:.1f}.",
+        f"Simulated by `python -m tests.bench.folds` on {datetime.now(UTC):%Y-%m-%d}: {n:,} data sets a",
+        f"row. All numbers are percent; an error of 5 has a standard error of {100 * (0.05 * 0.95 / n) ** 0.5:.1f}.",
         "",
         "Error: two equally good methods differ significantly. Power: the better of two is found, where the features",
         "of the other tell half as much. Corrected: Nadeau and Bengio's test, which tables use. Naive: a paired t-test",
