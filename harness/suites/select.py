@@ -1,10 +1,11 @@
 """Which records are a suite's."""
 
+import warnings
 from collections.abc import Iterable
 
 from harness.cells.cells import TUNING, lookup
 from harness.cells.tuning import DEFAULT
-from harness.core.errors import SpecError
+from harness.core.errors import HarnessWarning, SpecError
 from harness.core.spec import RunSpec
 from harness.storage.record import Record
 from harness.suites.suite import Suite, expand
@@ -13,10 +14,13 @@ from harness.suites.suite import Suite, expand
 def select_suite(records: Iterable[Record], suite: Suite) -> list[Record]:
     """The records of a suite's cells; where it searches, those of tuned settings of the same cells too.
 
+    A ``HarnessWarning`` counts the runs that the suite asks for and that are not among them.
+
     Raises:
         SpecError: there is none.
     """
-    specs = [cell.spec for cell in expand(suite)]
+    runs = expand(suite)
+    specs = [cell.spec for cell in runs]
     asked = {_key(spec) for spec in specs}
     cells = {_cell(spec) for spec in specs} if suite.search else set()
     found = [
@@ -24,6 +28,12 @@ def select_suite(records: Iterable[Record], suite: Suite) -> list[Record]:
     ]
     if not found:
         raise SpecError("no finished run is of this suite; `harness suite` makes them")
+    there = {_key(record.spec) for record in found}
+    if missing := [cell for cell in runs if _key(cell.spec) not in there]:
+        cells = dict.fromkeys(f"{cell.label} on {cell.spec.task.name}" for cell in missing)
+        listed = ", ".join([*cells][:8]) + ", …" * (len(cells) > 8)
+        text = f"{len(missing)} of {len(runs)} runs of the suite are not there ({listed}); `harness suite` makes them"
+        warnings.warn(text, HarnessWarning, stacklevel=2)
     return found
 
 

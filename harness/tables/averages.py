@@ -20,7 +20,7 @@ from harness.core.errors import SpecError
 from harness.statistics.difference import Resampled, difference
 from harness.statistics.intervals import LEVEL, holm
 from harness.storage.predictions import Read
-from harness.tables.entries import Entry, Notes, Standing, as_difference, without_task
+from harness.tables.entries import SAME_NO_SPREAD, Entry, Notes, Standing, as_difference, without_task
 from harness.tables.question import Question
 from harness.tables.relative import find_reference, find_worse, pair_with
 from harness.tables.spec import TableSpec
@@ -78,11 +78,12 @@ def average_entries(group: Group, layout: Layout, spec: TableSpec, read: Read, n
     n_seeds = len({seed for asked in group.tasks.values() for seed in _seeds(asked[0])})
     entries = [
         Entry(
-            interval=one.interval,
+            interval=replace(one.interval, half_width=one.interval.half_width or None),
             standing=standings.get(number, ""),
             is_second=len(merits) > 1 and one.merit == merits[1],
             is_worse=standings.get(number) == "worse",
             n_planned=n_seeds,
+            notes=(notes.number(SAME_NO_SPREAD),) if one.interval.half_width == 0 and spec.spread != "none" else (),
         )
         for number, one in enumerate(cells)
     ]

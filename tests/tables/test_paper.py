@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.cli.table import table
-from harness.core.errors import SpecError
+from harness.core.errors import HarnessWarning, SpecError
 from harness.core.spec import digest
 from harness.statistics.intervals import mean_interval
 from harness.storage.predictions import reader
@@ -159,6 +159,7 @@ def test_what_follows_plus_minus(spread: str, of: Any, results: Path, capsys: py
 def test_seeds_that_agree_tell_no_standard_deviation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in range(2):
         write_run(tmp_path, make_record("zero_shot", seed, accuracy=0.75))
+    assert "| 75.0 (2) [2] |" in shown(tmp_path, capsys, average=True)
     assert "| zero_shot | 75.0 (2) [1] |" in shown(tmp_path, capsys, spread="sd")
     assert "they tell no spread" in shown(tmp_path, capsys, spread="sd")
     assert "| zero_shot | 75.0 (2) |" in shown(tmp_path, capsys, spread="none")
@@ -276,7 +277,10 @@ def test_a_suite_says_how_its_table_is_set(suite: Path) -> None:
     assert r"\label{tab:other}" in latex
     with pytest.raises(SpecError, match=r"unknown field 'table.decimal' \(did you mean 'decimals'\?\)"):
         parse_suite(SUITE | {"table": {"decimal": 1}})
-    suite.write_text(suite.read_text().replace("seeds = [0, 1]", "seeds = [7]"))
+    suite.write_text(suite.read_text().replace("seeds = [0, 1]", "seeds = [1, 7]"))
+    with pytest.warns(HarnessWarning, match=r"4 of 8 runs of the suite are not there \(lora on rotten_tomatoes, "):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    suite.write_text(suite.read_text().replace("seeds = [1, 7]", "seeds = [7]"))
     with pytest.raises(SpecError, match="no finished run is of this suite"):
         CliRunner().invoke(app, words, catch_exceptions=False)
 
