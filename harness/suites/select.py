@@ -1,14 +1,14 @@
 """Which records are a suite's."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from harness.cells.cells import TUNING, lookup
 from harness.cells.tuning import DEFAULT
 from harness.core.errors import HarnessWarning, SpecError
 from harness.core.spec import RunSpec
 from harness.storage.record import Record
-from harness.suites.suite import Suite, expand
+from harness.suites.suite import Suite, SuiteRun, expand
 
 
 def select_suite(records: Iterable[Record], suite: Suite) -> list[Record]:
@@ -28,13 +28,18 @@ def select_suite(records: Iterable[Record], suite: Suite) -> list[Record]:
     ]
     if not found:
         raise SpecError("no finished run is of this suite; `harness suite` makes them")
+    if suite.race is None:  # a race makes only the runs that it needs
+        _say_missing(runs, found)
+    return found
+
+
+def _say_missing(runs: Sequence[SuiteRun], found: Iterable[Record]) -> None:
     there = {_key(record.spec) for record in found}
     if missing := [cell for cell in runs if _key(cell.spec) not in there]:
-        cells = dict.fromkeys(f"{cell.label} on {cell.spec.task.name}" for cell in missing)
-        listed = ", ".join([*cells][:8]) + ", …" * (len(cells) > 8)
+        names = list(dict.fromkeys(f"{cell.label} on {cell.spec.task.name}" for cell in missing))
+        listed = ", ".join(names[:8]) + ", …" * (len(names) > 8)
         text = f"{len(missing)} of {len(runs)} runs of the suite are not there ({listed}); `harness suite` makes them"
-        warnings.warn(text, HarnessWarning, stacklevel=2)
-    return found
+        warnings.warn(text, HarnessWarning, stacklevel=3)
 
 
 def is_tuned(record: Record) -> bool:
