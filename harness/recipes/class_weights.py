@@ -26,6 +26,10 @@ class ClassWeights(Recipe):
         """Labels that an example has one of can be rare."""
         return None if task.kind == "classification" else f"class_weights needs classes; a {task.kind} has none"
 
+    def begin(self, training: Training) -> None:
+        """Nothing is counted yet."""
+        self._weights = {}
+
     def examples(self, train: Sequence[Example], epoch: int, random: "np.random.Generator") -> Sequence[Example]:
         """The same; their labels are counted."""
         counts = Counter(example.target for example in train)
@@ -35,8 +39,13 @@ class ClassWeights(Recipe):
         return train
 
     def losses(self, training: Training, batch: Any, inner: Losses) -> "Tensor":
-        """Each example's loss times its label's weight, shape (B,)."""
+        """Each example's loss times its label's weight, shape (B,).
+
+        Before an epoch has begun, as in a forecast, all weigh the same.
+        """
         losses = inner(batch)
+        if not self._weights:
+            return losses
         return losses * losses.new_tensor([self._weights[row.example.target] for row in batch.rows])
 
     def space(self) -> Space:

@@ -46,6 +46,14 @@ def test_grows_with_the_batch_and_with_what_is_trained(make_spec: MakeSpec) -> N
     assert full.total == full.fixed + full.batch + full.trained
 
 
+@pytest.mark.parametrize("recipe", ["class_weights", "dp_sgd", "noisy_labels"])
+def test_recipes_that_learn_from_an_epoch_what_they_need_can_be_forecast(recipe: str, make_spec: MakeSpec) -> None:
+    """None has begun when the memory of a step is asked."""
+    found = forecast(resolve(make_spec("lora", recipes=[{"name": recipe}])))
+    assert found
+    assert found.trained > 0
+
+
 def test_nothing_to_forecast_without_training(make_spec: MakeSpec) -> None:
     assert forecast(resolve(make_spec("zero_shot", "decoder"))) is None
 
