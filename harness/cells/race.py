@@ -41,7 +41,9 @@ class RacedCell(Part):
 class RacedComparison(Part):
     """The cells that race each other."""
 
-    setting: dict[str, str] = Field(description="Task, base and quantization.")
+    setting: dict[str, str] = Field(
+        description="Task, base, quantization, and the number of training examples where it is an axis."
+    )
     margin: float = Field(description="Methods closer than this are equivalent.")
     cells: list[RacedCell]
     look: int = Field(0, description="The last look that was taken at it, from 1.")

@@ -94,21 +94,26 @@ class Race:
         return races
 
     def _comparisons(self) -> Iterator[RacedComparison]:
-        """Of each task, base and quantization, with the cells that can run."""
-        settings: defaultdict[tuple[str, str, str], dict[str, list[PlannedCell]]] = defaultdict(dict)
+        """Of each task, base, quantization and number of training examples, with the cells that can run."""
+        settings: defaultdict[tuple[tuple[str, str], ...], dict[str, list[PlannedCell]]] = defaultdict(dict)
         for cell in self.planned:
-            base, task = cell.spec.base, cell.spec.task.name
             of_spec = cell.spec.model_copy(update={"seed": 0}).model_dump_json()
-            settings[task, base.name, base.quantization].setdefault(of_spec, []).append(cell)
-        for (task, base_name, quantization), by_spec in settings.items():
+            settings[self._setting(cell)].setdefault(of_spec, []).append(cell)
+        for setting, by_spec in settings.items():
             cells = [
                 RacedCell(label=runs[0].label, run_ids=[run.run_id for run in runs if run.run_id])
                 for runs in by_spec.values()
                 if not any(run.run.skip_reason() or run.run_id is None for run in runs)
             ]
             if cells:
-                setting = {"task": task, "base": base_name, "quantization": quantization}
-                yield RacedComparison(setting=setting, margin=self.suite.smallest_claim(task), cells=cells)
+                found = dict(setting)
+                yield RacedComparison(setting=found, margin=self.suite.smallest_claim(found["task"]), cells=cells)
+
+    def _setting(self, cell: PlannedCell) -> tuple[tuple[str, str], ...]:
+        """What the cells of a comparison share."""
+        base, task = cell.spec.base, cell.spec.task
+        amount = (("train_limit", str(task.train_limit)),) if self.suite.train_limits else ()
+        return (("task", task.name), ("base", base.name), ("quantization", base.quantization), *amount)
 
 
 def _chances(race: RaceRecord, comparison: RacedComparison) -> dict[str | None, float]:

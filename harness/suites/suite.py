@@ -29,7 +29,7 @@ from harness.core.spec import (
 )
 from harness.core.toml import read_toml
 from harness.data.tasks import find_task
-from harness.method import make_method
+from harness.method import METHODS, make_method
 from harness.probe import make_probe
 from harness.recipe import make_recipe
 from harness.runs.resolve import Resolved, resolve
@@ -276,7 +276,9 @@ def _raised(where: str, function: Callable[..., Any], *arguments: Any) -> Iterat
 def _method_problems(label: str, entry: dict[str, Any]) -> Iterator[str]:
     settings, overrides = _split(entry)
     where = f"methods.{label}"
-    for key in [key for key, value in settings.items() if isinstance(value, dict)]:
+    known = str(settings.get("name", label)).replace("-", "_")
+    fields = METHODS.find(known).model_fields if known in METHODS.names() else {}
+    for key in [key for key, value in settings.items() if isinstance(value, dict) and key not in fields]:
         yield f"unknown section '{where}.{key}'{nearest(key, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
         del settings[key]
     name = settings.pop("name", label)

@@ -159,3 +159,10 @@ def test_planning_and_checking_import_no_torch() -> None:
     modules = ", ".join(f"harness.{name}" for name in names)
     heavy = {"torch", "transformers", "peft", "datasets", "optuna"}
     subprocess.run([sys.executable, "-c", f"import sys, {modules}; assert not {heavy} & set(sys.modules)"], check=True)
+
+
+def test_a_setting_that_is_a_table_is_no_section() -> None:
+    [cell] = expand(parse_suite({"tasks": ["rotten_tomatoes"], "methods": {"lora": {"rank_pattern": {"query": 4}}}}))
+    assert cell.spec.method.settings["rank_pattern"] == {"query": 4}
+    with pytest.raises(SpecError, match=r"unknown section 'methods\.lora\.rank_patern'"):
+        parse_suite({"tasks": ["rotten_tomatoes"], "methods": {"lora": {"rank_patern": {"query": 4}}}})

@@ -156,6 +156,13 @@ def test_the_tasks_of_one_base_race_together_and_bases_apart(tmp_path: Path) -> 
     assert len({race.name for race in races}) == 2
 
 
+def test_methods_race_those_with_as_many_training_examples(tmp_path: Path) -> None:
+    suite = parse_suite({**RACE, "train_limits": [50, 100]})
+    [race] = Race(suite, plan(expand(suite), Store(tmp_path)), tmp_path).now()
+    assert [each.setting["train_limit"] for each in race.comparisons] == ["50", "100"]
+    assert [len(each.cells) for each in race.comparisons] == [3, 3]
+
+
 def test_runs_are_foretold_to_fall_from_look_to_look() -> None:
     by_seed = chance_of_seeds((3, 5, 8), 7, 0.02)
     assert by_seed[:3].tolist() == [1, 1, 1]
