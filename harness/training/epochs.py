@@ -23,6 +23,11 @@ class Epochs:
     n_made: int = field(default=0, init=False)
     n_put_back: int = field(default=0, init=False)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many examples were made, and of these put back; empty where none was."""
+        return {"made": self.n_made, "put_back": self.n_put_back} if self.n_made else {}
+
     def __call__(self, epoch: int) -> Sequence[Row]:
         """The rows of an epoch, from 1; encoded anew only where a recipe changes the examples."""
         given = [row.example for row in self.rows]

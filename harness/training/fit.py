@@ -115,13 +115,17 @@ def fit(
         if spec.patience and waited >= spec.patience:
             break
     fitted.optimizer_bytes = _kept_bytes(optimizer)
-    if epochs.n_made:
-        fitted.augmented = {"made": epochs.n_made, "put_back": epochs.n_put_back}
+    fitted.augmented = epochs.counts
     if trainee.recipes:
-        with hooks.weights():
-            last = snapshot(model)
-        restore(model, last)
+        _leave_judged(hooks)
     return fitted
+
+
+def _leave_judged(hooks: Hooks) -> None:
+    """Put the weights that were judged last into the model."""
+    with hooks.weights():
+        last = snapshot(hooks.training.model)
+    restore(hooks.training.model, last)
 
 
 def _optimizer(hooks: Hooks, spec: TrainingSpec) -> tuple[Optimizer, LRScheduler]:
