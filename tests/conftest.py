@@ -41,14 +41,14 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_spec(snapshots: dict[str, Path], tiny_data: Path) -> MakeSpec:
-    """A spec on the tiny data: ``make_spec("lora", kind="encoder", **sections)``."""
+    """A spec on the tiny data, the same on every processor: ``make_spec("lora", kind="encoder", **sections)``."""
 
     def make(name: str = "lora", kind: str = "encoder", **sections: Any) -> RunSpec:
         tiny = {
             "method": {"name": name},
             "base": {"name": str(snapshots[kind])},
             "task": {"name": "sst2", "path": str(tiny_data)},
-            "training": {"epochs": 2, "batch_size": 16},
+            "training": {"epochs": 2, "batch_size": 16, "precision": "fp32"},
         }
         return parse_spec(merge(tiny, sections))
 
