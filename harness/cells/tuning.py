@@ -3,11 +3,14 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
 from harness.cells.cells import TUNING
 from harness.cells.race import find_races, label_races
 from harness.core.errors import HarnessError, HarnessWarning
 from harness.core.spec import RunSpec
+from harness.method import METHODS
 from harness.search.record import StudyRecord, find_studies, with_params
 from harness.storage.record import Record
 from harness.storage.store import Store
@@ -17,7 +20,26 @@ DEFAULT = "default"
 
 def labelled_records(store: Store) -> list[Record]:
     """The records of a results folder, labelled by its studies and its races."""
-    return label_tuning(label_races(store.records(), find_races(store.results)), find_studies(store.results))
+    records = [_completed(record) for record in store.records()]
+    return label_tuning(label_races(records, find_races(store.results)), find_studies(store.results))
+
+
+def _completed(record: Record) -> Record:
+    """With the fields that its method has got since: a run from before is one at their defaults."""
+    method = record.spec.method
+    settings, defaults = method.settings, _defaults(method.name)
+    if defaults.keys() <= settings.keys():
+        return record
+    return record.model_copy(update={"spec": record.spec.updated(method=defaults | settings)})
+
+
+@cache
+def _defaults(method: str) -> dict[str, Any]:
+    """A method's settings as published; empty where it is not installed."""
+    try:
+        return METHODS.make(method).model_dump(mode="json")
+    except HarnessError:
+        return {}
 
 
 def label_tuning(records: Iterable[Record], studies: Sequence[StudyRecord]) -> list[Record]:
