@@ -45,6 +45,7 @@ LIGHT_ANYWAY = {
     *(
         "runs/resolve.py",
         "runs/identity.py",
+        "runs/capability.py",
         "libraries/extras.py",
         "libraries/sacrebleu.py",
         "search/record.py",

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,18 +64,27 @@ def base_info(name: str, quantization: Quantization) -> BaseInfo:
         SourceError: its configuration can't be found or read.
     """
     name = registered(name)
-    if name in PACKAGE_BASES:
-        config, is_sentence = PACKAGE_BASES[name].config, PACKAGE_BASES[name].is_sentence_embedding
-    else:
-        folder = config_folder(name)
-        config, is_sentence = _read_config(folder), (folder / "modules.json").exists()
+    config = base_config(name)
+    package = PACKAGE_BASES.get(name)
+    is_sentence = package.is_sentence_embedding if package else (config_folder(name) / "modules.json").exists()
     try:
-        return _described(config, quantization, is_sentence)
+        return described(config, quantization, is_sentence)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise SourceError(f"base {name!r}: config.json is wrong: {type(error).__name__}: {error}") from None
 
 
-def _described(config: dict[str, Any], quantization: Quantization, is_sentence_embedding: bool) -> BaseInfo:
+def base_config(name: str) -> dict[str, Any]:
+    """A base's config.json; of a registered base, the values that planning needs.
+
+    Raises:
+        SourceError: it can't be found or read.
+    """
+    package = PACKAGE_BASES.get(registered(name))
+    return package.config if package else _read_config(config_folder(name))
+
+
+def described(config: Mapping[str, Any], quantization: Quantization, is_sentence_embedding: bool) -> BaseInfo:
+    """What a configuration tells of a base."""
     architecture = str((config.get("architectures") or [""])[0])
     return BaseInfo(
         kind=_kind(config, architecture),
@@ -150,11 +160,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _kind(config: dict[str, Any], architecture: str) -> BaseKind:
+def _kind(config: Mapping[str, Any], architecture: str) -> BaseKind:
     if config.get("is_encoder_decoder"):
         return "encoder_decoder"
     return "decoder" if architecture.endswith(("ForCausalLM", "LMHeadModel")) else "encoder"
 
 
-def _first(config: dict[str, Any], *names: str) -> int:
+def _first(config: Mapping[str, Any], *names: str) -> int:
     return next((int(config[name]) for name in names if config.get(name) is not None), 0)

@@ -121,8 +121,8 @@ def _read(
         options: dict[str, Any] = {}
         if quantization != "none":
             skeleton = _skeleton(auto_class, config)
-            quantized = _quantized_names(skeleton, unquantized)
-            options["quantization_config"] = _bitsandbytes(quantization, skeleton, quantized)
+            quantized = quantized_names(skeleton, unquantized)
+            options["quantization_config"] = bitsandbytes_config(quantization, skeleton, quantized)
             options["device_map"] = {"": device}  # bitsandbytes quantizes as it loads
         model, loading = auto_class.from_pretrained(
             folder,
@@ -197,7 +197,7 @@ def _skeleton(auto_class: Any, config: Any) -> Any:
         return auto_class.from_config(config, trust_remote_code=False)
 
 
-def _quantized_names(skeleton: Any, unquantized: tuple[int, ...]) -> set[str]:
+def quantized_names(skeleton: Any, unquantized: tuple[int, ...]) -> set[str]:
     """The linear layers to quantize: not those of the unquantized blocks, nor those that overflow, such as T5's wo."""
     prefix, _ = blocks(skeleton)
     kept = tuple(f"{prefix}.{index}." for index in unquantized)
@@ -210,7 +210,7 @@ def _quantized_names(skeleton: Any, unquantized: tuple[int, ...]) -> set[str]:
     return quantized
 
 
-def _bitsandbytes(quantization: Quantization, skeleton: nn.Module, quantized: set[str]) -> BitsAndBytesConfig:
+def bitsandbytes_config(quantization: Quantization, skeleton: nn.Module, quantized: set[str]) -> BitsAndBytesConfig:
     """The configuration that quantizes exactly these modules.
 
     bitsandbytes matches ``llm_int8_skip_modules`` from the start of the full name, and a miss is silent: so every other

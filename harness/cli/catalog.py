@@ -8,6 +8,7 @@ import typer
 from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results
 from harness.cli.usage import one_of
+from harness.core.errors import SpecError
 
 Kind = Literal[
     "methods", "recipes", "tasks", "bases", "formulations", "metrics", "probes", "figures", "executors", "runs"
@@ -26,14 +27,30 @@ REGISTRIES = {
 
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.", **one_of("kind", Kind))],
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Of methods: try each on small models, in every precision; kept by versions."),
+    ] = False,
+    base: Annotated[str | None, typer.Option(help="With --probe: a model like this base, instead of three.")] = None,
     results: Results = RESULTS,
 ) -> None:
     """List what is registered under a kind, the bases, or the finished runs."""
+    if probe or base:
+        _show_capability(kind, base)
+        return
     if kind in REGISTRIES:
         say_table(*_plugins(REGISTRIES[kind]))
     else:
         listings = {"tasks": _tasks, "bases": _bases, "probes": _probes}
         say_table(*(_runs(results) if kind == "runs" else listings[kind]()))
+
+
+def _show_capability(kind: Kind, base: str | None) -> None:
+    from harness.cli.capability import show_capability
+
+    if kind != "methods":
+        raise SpecError(f"--probe and --base try methods: list methods --probe; got {kind}")
+    show_capability(base)
 
 
 Listing = tuple[list[str], list[list[str]]]
