@@ -15,6 +15,7 @@ def doctor() -> None:
 def _findings() -> list[tuple[str, bool, str]]:
     import torch
 
+    from harness.cli.capability import summary
     from harness.fetching.assets import cache_folder
     from harness.measure.environment import package_version
     from harness.measure.hardware import cpu_model, detect_precision
@@ -29,6 +30,7 @@ def _findings() -> list[tuple[str, bool, str]]:
         ("accelerator", torch.cuda.is_available(), gpu),
         ("bf16 in hardware", detect_precision() == "bf16", "training.precision=auto follows this"),
         *bits,
+        ("methods", *summary()),
         ("hub", *_hub()),
         ("data mirror", *_folder("HARNESS_DATA_DIR")),
         ("model mirror", *_folder("HARNESS_MODEL_DIR")),

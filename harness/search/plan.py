@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from harness.core.errors import SpecError
 from harness.core.space import Space
 from harness.core.spec import ProbeSpec, RunSpec, digest
 from harness.metric import make_metric
@@ -58,7 +59,7 @@ class Plan:
         decisive = {
             "runs": [identify(self.run.seeded(seed)) for seed in self.search.seeds],
             "metric": self.metric,
-            "search": self.search.model_dump(mode="json", exclude={"trials", "budget_seconds", *unconstrained}),
+            "search": self.search.model_dump(mode="json", exclude={"trials", "budget_seconds", "only", *unconstrained}),
             "space": {name: repr(range_) for name, range_ in self.space.items()},
             "default": self.default,
         }
@@ -80,9 +81,21 @@ def _with_probes_of(costs: Iterable[Quantity | None], given: tuple[ProbeSpec, ..
     return given + tuple(ProbeSpec(name=name) for name in needed if name not in {spec.name for spec in given})
 
 
+def _narrowed(space: Space, only: tuple[str, ...]) -> Space:
+    """What of a space is varied.
+
+    Raises:
+        SpecError: for a name that no space could have.
+    """
+    for name in only:
+        if name.partition(".")[0] not in ("method", "recipe", "training"):
+            raise SpecError(f"search.only must name fields as method.rank or training.learning_rate; got {name!r}")
+    return {name: range_ for name, range_ in space.items() if not only or name in only}
+
+
 def make_plan(spec: RunSpec, search: SearchSpec, space: Space | None = None) -> Plan:
     """The plan of a cell's study: what the spec sets is held fixed, the rest of the space is searched."""
     costs = [*search.costs, *(bound.quantity for bound in search.bounds)]
     run = resolve(spec.model_copy(update={"probes": _with_probes_of(costs, spec.probes)}))
-    space = search_space(spec, run.method, run.recipes) if space is None else space
+    space = _narrowed(search_space(spec, run.method, run.recipes) if space is None else space, search.only)
     return Plan(run, search, space, default_params(run.method, space, run.recipes))

@@ -88,6 +88,9 @@ class SearchSpec(Section):
     constraints: tuple[Annotated[str, AfterValidator(_bound)], ...] = Field(
         (), description="Bounds of quantities, as general_loss_increase_nats<=0.05; a trial outside can't be the best."
     )
+    only: tuple[str, ...] = Field(
+        (), description="What is varied, as training.learning_rate; default: all that the spec leaves open."
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,), min_length=1, description="Seeds of a trial's runs; a trial's values are means over them."
     )

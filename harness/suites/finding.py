@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Fault = Literal[
+    "cannot_train",
     "unequal_training",
     "unequal_passes",
     "unequal_data",

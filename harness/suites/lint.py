@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from harness.storage.record import Record
+from harness.suites.capability import check_capability
 from harness.suites.examples import check_examples, read_texts
 from harness.suites.fairness import check_methods, check_params
 from harness.suites.finding import Finding
@@ -30,6 +31,7 @@ def lint(suite: Suite, records: list[Record]) -> Findings:
     if suite.folds:
         unchecked.append("folds: whether they and the seeds are enough for worth_claiming is not checked")
     findings = [
+        *check_capability(cells),
         *check_methods(cells, is_searched=suite.search is not None),
         *check_params(cells, records),
         *check_examples(suite, texts),
