@@ -41,6 +41,8 @@ class AdaptionPrompt(PeftMethod):
 
     def expected_params(self, base: BaseInfo) -> int | None:
         """The tokens and a gate."""
+        if base.kind != "decoder":
+            return None
         return min(self.n_layers, base.n_blocks) * (self.length * base.hidden_size + 1)
 
     def merge(self, model: "PeftModel") -> "nn.Module":

@@ -2,22 +2,30 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
+from harness.bases.info import base_info
 from harness.bases.package import PACKAGE_BASES
 from harness.data.tasks import find_task
-from harness.method import METHODS
+from harness.method import METHODS, Family
+from harness.methods import LEFT_OUT
 from harness.task import TASKS
 
 README = Path(__file__).parents[1] / "README.md"
 
 
 def methods_table() -> str:
-    """A row per registered method, with what its class says."""
-    rows = ["| method | what it does | source |", "|---|---|---|"]
-    for name in METHODS.names():
+    """A row per registered method by family, with its parameters on minilm by formula; what is left out."""
+    rows = ["| family | method | on minilm | what it does | source |", "|---|---|---:|---|---|"]
+    info, families = base_info("minilm", "none"), get_args(Family)
+    for name in sorted(METHODS.names(), key=lambda name: (families.index(METHODS.find(name).family), name)):
         cls = METHODS.find(name)
-        rows.append(f"| `{name}` | {(cls.__doc__ or '').strip().splitlines()[0]} | {cls.source} |")
-    return "\n".join(rows)
+        count = cls().expected_params(info) if cls.trains else 0
+        shown = "" if count is None else f"{count:,}"
+        does = (cls.__doc__ or "").strip().splitlines()[0]
+        rows.append(f"| {cls.family} | `{name}` | {shown} | {does} | {cls.source} |")
+    left_out = "; ".join(f"{name}: {reason}" for name, reason in LEFT_OUT.items())
+    return "\n".join([*rows, "", f"Of peft's types these are left out. {left_out}."])
 
 
 def assets_table() -> str:

@@ -29,7 +29,7 @@ Tried = dict[tuple[str, str, Quantization], Capability]
 
 def show_capability(base: str | None) -> None:
     """The matrix of methods by bases and precisions, then every reason once, then the counts."""
-    configs = {registered(base): base_config(base)} if base else _one_of_each_kind()
+    configs: Mapping[str, Mapping[str, Any]] = {registered(base): base_config(base)} if base else _one_of_each_kind()
     tried = _try_all(configs)
     cells = [(name, quantization) for name in configs for quantization in get_args(Quantization)]
     params = _params(next(iter(configs.values())))
@@ -64,7 +64,7 @@ def summary() -> tuple[bool, str]:
     ], f"{told}, of {len(seen)} cells on {', '.join(PACKAGE_BASES)}; `list methods --probe` tries"
 
 
-def _one_of_each_kind() -> dict[str, Mapping[str, Any]]:
+def _one_of_each_kind() -> Mapping[str, Mapping[str, Any]]:
     return {name: base.config for name, base in PACKAGE_BASES.items()} | {"t5": T5_TINY}
 
 

@@ -84,6 +84,8 @@ def _tried(method: Method, config: Mapping[str, Any], quantization: Quantization
             _train(method, config, info, task)
     except Unsupported as error:
         return Capability("skipped", one_line(error))
+    except Unreached as error:
+        return Capability("failed", one_line(error))
     except Exception as error:  # whatever a library raises, the answer is that it does not work
         return Capability("failed", f"{type(error).__name__}: {one_line(error)}")
     return Capability("works")

@@ -243,7 +243,7 @@ def test_suites_ship() -> None:
     assert {path.stem for path in SHIPPED} >= {"smoke", "offline", "glue", "quantization"}
 
 
-COMPARED_ON_PURPOSE = {"recipes": {"unequal_passes"}}
+COMPARED_ON_PURPOSE = {"methods": {"unequal_params"}, "recipes": {"unequal_passes"}}
 """Suite → what is unequal because it is what the suite compares."""
 
 
