@@ -6,7 +6,7 @@ from harness.bases.info import base_info
 from harness.core.info import TaskInfo
 from harness.method import METHODS
 from harness.search.plan import make_plan
-from harness.suites.suite import expand, read_suite
+from harness.suites.suite import expand_studies, read_suite
 
 FILE = Path(__file__).parents[2] / "benchmarks" / "suites" / "methods.toml"
 
@@ -21,8 +21,8 @@ def test_every_method_that_applies_is_in_it() -> None:
 def test_each_is_tuned_by_its_rate_alone() -> None:
     suite = read_suite(FILE)
     assert suite.search
-    for cell in expand(suite):
-        plan = make_plan(cell.spec, suite.search)
+    for cell in expand_studies(suite):
+        plan = make_plan(cell.asked, suite.search)
         trained = plan.run.method.trains
         assert set(plan.space) == ({"training.learning_rate"} if trained else set())
         if trained and (rates := plan.run.method.space().get("learning_rate")):
