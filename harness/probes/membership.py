@@ -45,10 +45,10 @@ class Membership(Probe):
 def auc(higher: Floats, lower: Floats) -> Measured:
     """Probability that a value of the first is higher than one of the second, ties by half, with DeLong's interval.
 
-    Each set has two values at least.
+    Each set has two values at least; two sets that no value of the other lies among tell no interval.
     """
     wins = (higher[:, None] > lower).astype(float) + 0.5 * (higher[:, None] == lower)
     value = float(wins.mean())
     variance = wins.mean(axis=1).var(ddof=1) / len(higher) + wins.mean(axis=0).var(ddof=1) / len(lower)
     half = float(t_quantile(len(higher) + len(lower) - 2)) * float(variance) ** 0.5
-    return Measured(value, (value - half, value + half))
+    return Measured(value, (value - half, value + half) if half else None)

@@ -15,6 +15,8 @@ def test_a_mean_has_its_t_interval_and_the_examples() -> None:
     assert found.interval == pytest.approx(expected)
     assert found.examples["7"] == values[7]
     assert mean_of([1.0], ["a"]).interval is None
+    assert mean_of([1.0, 1.0], ["a", "b"]).interval is None
+    assert resampled(lambda at: 3.0, 10).interval is None
 
 
 def test_a_bootstrapped_interval_of_a_mean_is_nearly_that_of_the_formula() -> None:
