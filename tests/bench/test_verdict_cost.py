@@ -21,4 +21,4 @@ def test_pruned_and_whole_searches_differ_in_nothing_else() -> None:
 def test_the_script_runs_the_grids_cells() -> None:
     spec = spec_of(SIZES["toy"], "lora")
     assert spec.training.learning_rate == spec_of(SIZES["usual"], "lora").training.learning_rate == 5e-4
-    assert spec.task.train_limit == 32
+    assert spec.task.train_limit == 16

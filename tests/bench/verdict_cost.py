@@ -41,16 +41,17 @@ from tests.bench.contestants import race, sentences
 from tests.bench.speed import EPOCHS, hardware
 
 N_RATES = 5
-"""Points of the grid of rates; the published one is the middle one, and the first trial."""
+"""Points of the grid of rates; the first trial has the published one."""
 SEVEN = ("lora", "adalora", "adapters", "prefix", "full", "last_layers", "zero_shot")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is run."""
+    """How much is run; ``trials`` of a search are the published rate and as many points of the grid."""
 
     methods: tuple[str, ...]
     looks: tuple[int, ...]
+    trials: int
     n_train: int
     n_validation: int
     n_test: int
@@ -58,8 +59,8 @@ class Size:
 
 
 SIZES = {
-    "toy": Size(("lora", "last_layers"), (2, 3), 32, 16, 40, 1),
-    "usual": Size(SEVEN, (3, 5, 8, 12), 400, 256, 800, 3),
+    "toy": Size(("lora", "last_layers"), (2, 3), 2, 16, 8, 16, 1),
+    "usual": Size(SEVEN, (3, 5, 8, 12), N_RATES + 1, 400, 256, 800, 3),
 }
 
 
@@ -83,7 +84,7 @@ def suite(size: Size, pruner: Pruner) -> Suite:
             "seeds": seeds,
             "worth_claiming": 0.04,
             "race": {"looks": list(size.looks)},
-            "search": {"trials": N_RATES + 1, "sampler": "grid", "pruner": pruner, "seeds": [0]},
+            "search": {"trials": size.trials, "sampler": "grid", "pruner": pruner, "seeds": [0]},
             "base": {"max_length": 64},
             "task": task,
             "training": {"epochs": size.epochs, "batch_size": 16, "eval_every": 6},
@@ -141,7 +142,7 @@ def script(size: Size, verdict: str) -> Cost:
     """The runs of the grid by the script: rates, then seeds, of each method that trains."""
     trained = [name for name in size.methods if METHODS.find(name).trains]
     measured = {name: race(spec_of(size, name), "default") for name in trained if name in EPOCHS}
-    n_each = N_RATES + size.looks[-1]
+    n_each = size.trials - 1 + size.looks[-1]
     found = [measured.get(name, measured["lora"]) for name in trained]
     return Cost(
         runs=n_each * len(trained),
