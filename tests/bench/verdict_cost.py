@@ -16,6 +16,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,9 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What one way took, and what it decided."""
+    """What one way took (its runs by method), and what it decided."""
 
-    runs: int
+    runs: dict[str, int]
     train_seconds: float
     whole_seconds: float
     verdict: str
@@ -113,7 +114,8 @@ def harness(size: Size, pruner: Pruner, is_raced: bool, results: Path) -> Cost:
         read = reader(Store(results), needs_of(records.values(), None))
         decided = replay(decided.model_copy(update={"looks": [size.looks[-1]]}), records.get, read)
     assert all(record.status == "ok" for record in records.values()), [record.reason for record in records.values()]
-    return Cost(len(records), train_seconds(records.values(), studies), whole_seconds, told(decided.comparisons[0]))
+    runs = Counter(record.spec.method.name for record in records.values())
+    return Cost(dict(runs), train_seconds(records.values(), studies), whole_seconds, told(decided.comparisons[0]))
 
 
 def do(jobs: Sequence[Job], results: Path) -> None:
@@ -138,17 +140,16 @@ def told(comparison: RacedComparison) -> str:
     return "; ".join(f"{standing}: {', '.join(labels)}" for standing, labels in sorted(by_standing.items()))
 
 
-def script(size: Size, verdict: str) -> Cost:
-    """The runs of the grid by the script: rates, then seeds, of each method that trains."""
-    trained = [name for name in size.methods if METHODS.find(name).trains]
-    measured = {name: race(spec_of(size, name), "default") for name in trained if name in EPOCHS}
-    n_each = size.trials - 1 + size.looks[-1]
-    found = [measured.get(name, measured["lora"]) for name in trained]
+def script(size: Size, grid: Cost) -> Cost:
+    """The runs of the grid by the script, of each method that trains."""
+    runs = {name: n for name, n in grid.runs.items() if METHODS.find(name).trains}
+    measured = {name: race(spec_of(size, name), "default") for name in runs if name in EPOCHS}
+    found = {name: measured.get(name, measured["lora"]) for name in runs}
     return Cost(
-        runs=n_each * len(trained),
-        train_seconds=n_each * sum(each["train_seconds"] for each in found),
-        whole_seconds=n_each * sum(each["command_seconds"] for each in found),
-        verdict=f"{verdict} (not run: the grid's)",
+        runs=runs,
+        train_seconds=sum(n * found[name]["train_seconds"] for name, n in runs.items()),
+        whole_seconds=sum(n * found[name]["command_seconds"] for name, n in runs.items()),
+        verdict=f"{grid.verdict} (not run: the grid's)",
     )
 
 
@@ -163,7 +164,7 @@ def show(costs: dict[str, Cost]) -> None:
     for name, cost in costs.items():
         share = cost.train_seconds / script_seconds
         print(
-            f"{name:8} {cost.runs:4} runs  {cost.train_seconds:8.1f} s of training ({share:.2f} of the script's)  "
+            f"{name:8} {sum(cost.runs.values()):4} runs  {cost.train_seconds:8.1f} s of training ({share:.2f} of the script's)  "
             f"{cost.whole_seconds:8.1f} s in all  {cost.verdict}"
         )
 
@@ -173,7 +174,7 @@ def main(size: str, out: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         raced = harness(SIZES[size], "hyperband", True, Path(folder, "raced"))
         grid = harness(SIZES[size], "none", False, Path(folder, "grid"))
-    costs = {"raced": raced, "grid": grid, "script": script(SIZES[size], grid.verdict)}
+    costs = {"raced": raced, "grid": grid, "script": script(SIZES[size], grid)}
     show(costs)
     if out:
         found: dict[str, Any] = {name: vars(cost) for name, cost in costs.items()}
