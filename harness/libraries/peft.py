@@ -21,6 +21,7 @@ from harness.method import BaseInfo, Context, LinearShape, Method, TaskInfo
 from harness.storage.checkpoint import check_fits, read_tensors
 
 if TYPE_CHECKING:
+    import torch
     from peft import LoraConfig, PeftConfig, PeftModel, TaskType
     from torch import Tensor, nn
 
@@ -74,11 +75,12 @@ class PeftMethod(Method):
         config.task_type = task_type(context)
         heads = [name for name in context.head_names if name.split(".")[0] not in _PEFT_HEADS]
         config.modules_to_save = [*heads, *(getattr(config, "modules_to_save", None) or ())] or None
+        device = next(model.parameters()).device
         with warnings.catch_warnings():
             if self.harmless:
                 warnings.filterwarnings("ignore", self.harmless)
             try:
-                return get_peft_model(model, config)
+                return _moved(get_peft_model(model, config), device)
             except (TypeError, ValueError) as error:
                 raise Unsupported(f"peft refuses: {error}") from error
 
@@ -118,6 +120,18 @@ class PeftMethod(Method):
             return _without_copies(model.merge_and_unload())
         except (NotImplementedError, ValueError) as error:
             raise SpecError(f"peft can't merge {self.name}: {error}; export the adapter instead") from error
+
+
+def _moved(model: "PeftModel", device: "torch.device") -> "PeftModel":
+    """The model with all of it where the base is: some types leave what layers share on the processor."""
+    for parameter in model.parameters():
+        if parameter.device != device:
+            parameter.data = parameter.data.to(device)
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.device != device:
+                setattr(module, name, buffer.to(device))
+    return model
 
 
 def _without_copies(model: "nn.Module") -> "nn.Module":
