@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModel
 
-from harness.bases.anatomy import blocks, linear_names
+from harness.bases.anatomy import blocks, linear_names, role_of
 from harness.bases.shapes import has_biases, linear_shapes
 from harness.core.spec import MethodSpec
 from harness.method import BaseKind, make_method
@@ -56,6 +56,8 @@ def test_biases_are_those_of_the_blocks(name: str, tmp_path: Path) -> None:
 def test_every_role_is_there_once(kind: BaseKind) -> None:
     roles = [shape.role for shape in linear_shapes(tiny.load(kind).config.to_dict())]
     assert len(set(roles)) == len(roles)
+    shapes = linear_shapes(tiny.load(kind).config.to_dict())
+    assert [role_of(shape.name) for shape in shapes] == [shape.role for shape in shapes]
     assert {"query", "key", "value", "output", "up", "down"} <= set(roles)
 
 

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from harness.bases.info import base_info
+from harness.core.errors import SpecError
 from harness.core.info import TaskInfo
 from harness.method import METHODS
 from harness.search.plan import make_plan
@@ -27,3 +30,11 @@ def test_each_is_tuned_by_its_rate_alone() -> None:
         assert set(plan.space) == ({"training.learning_rate"} if trained else set())
         if trained and (rates := plan.run.method.space().get("learning_rate")):
             assert plan.space["training.learning_rate"] == rates
+
+
+def test_only_names_fields_of_a_spec() -> None:
+    suite = read_suite(FILE)
+    assert suite.search
+    wrong = suite.search.model_copy(update={"only": ("learning_rate",)})
+    with pytest.raises(SpecError, match=r"as method\.rank or training\.learning_rate; got 'learning_rate'"):
+        make_plan(expand_studies(suite)[0].asked, wrong)
