@@ -98,7 +98,8 @@ def _seeded(cls: type[PreTrainedModel], config: object) -> PreTrainedModel:
     torch.manual_seed(0)
     model = cls(config).eval()
     for name, parameter in model.named_parameters():
-        if name.endswith("bias"):  # zero at first, unlike those of a pretrained model
+        # Zero at first, unlike those of a pretrained model; a pooler's that is zero was never trained.
+        if name.endswith("bias") and ".pooler." not in name:
             torch.nn.init.normal_(parameter, std=0.02)
     return model
 
