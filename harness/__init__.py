@@ -3,11 +3,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from harness.libraries.bitsandbytes import refuse_hub_kernels
+
 if TYPE_CHECKING:
     from harness.core.spec import RunSpec
     from harness.runs.run import run
 
 __all__ = ["RunSpec", "run"]
+
+refuse_hub_kernels()
 
 
 def __getattr__(name: str) -> Any:

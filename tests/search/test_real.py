@@ -24,6 +24,7 @@ LIMITS = [
     "task.test_limit=8",
     "training.batch_size=16",
     "training.eval_every=2",
+    "training.precision=fp32",
 ]
 
 

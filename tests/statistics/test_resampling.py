@@ -10,7 +10,6 @@ from harness.metrics._correlation import resample_ranks
 from harness.statistics import resampling
 from harness.statistics.resampling import bootstrap_scores, resample_counts
 from harness.storage.predictions import Answers
-from tests.judging import compute
 
 WORDS = ["a", "film", "both", "funny", "and", "sad", ",", "with", "one", "great", "scene", "near", "the", "end"]
 
@@ -48,16 +47,31 @@ def _data(metric: str) -> tuple[np.ndarray, np.ndarray]:
     return _labels(rng, 2 if metric == "f1" else 4)
 
 
+def _scores(metric: str, predictions: np.ndarray) -> np.ndarray | None:
+    """Scores that mostly agree with the predictions of a run, shape (N, 4), where the metric reads any."""
+    if "scores" not in METRICS.find(metric).needs:
+        return None
+    noise = np.random.default_rng(int(predictions.sum())).normal(size=(len(predictions), 4))
+    return 2 * np.eye(4)[predictions] + noise
+
+
 def _bootstrap(metric: str, targets: np.ndarray, predictions: np.ndarray, n_resamples: int) -> np.ndarray:
-    return bootstrap_scores(make_metric(metric), [Answers.of(targets, run) for run in predictions], n_resamples)
+    runs = [Answers.of(targets, run, scores=_scores(metric, run)) for run in predictions]
+    return bootstrap_scores(make_metric(metric), runs, n_resamples)
 
 
 def _recomputed(metric: str, targets: np.ndarray, predictions: np.ndarray, n_resamples: int) -> np.ndarray:
     rows = []
     for counts in np.concatenate(list(resample_counts(len(targets), n_resamples))).astype(int):
         drawn = np.repeat(np.arange(len(targets)), counts)
-        rows.append([compute(metric, targets[drawn].tolist(), run[drawn].tolist()) for run in predictions])
+        rows.append([_of_drawn(metric, targets, run, drawn) for run in predictions])
     return np.array(rows)
+
+
+def _of_drawn(metric: str, targets: np.ndarray, run: np.ndarray, drawn: np.ndarray) -> float:
+    scores = _scores(metric, run)
+    picked = None if scores is None else scores[drawn]
+    return make_metric(metric).judge(Answers.of(targets[drawn].tolist(), run[drawn].tolist(), scores=picked))
 
 
 @pytest.mark.parametrize("metric", METRICS.names())
