@@ -21,7 +21,7 @@ REAL: dict[str, dict[str, Any]] = {
 SIZES = {
     "base": {"max_length": 128},
     "task": {"name": "boolq", "train_limit": 128, "validation_limit": 8, "test_limit": 8},
-    "training": {"max_steps": 4},
+    "training": {"max_steps": 4, "precision": "fp32"},
 }
 SPEC = "import sys, json; from harness.core.spec import parse_spec; spec = parse_spec(json.loads(sys.argv[1])); "
 PREDICT = (
