@@ -28,7 +28,7 @@ def _findings() -> list[tuple[str, bool, str]]:
     bits = [(f"{n}-bit bases", *_quantized_linear(n)) for n in (8, 4)]
     return [
         ("accelerator", torch.cuda.is_available(), gpu),
-        ("bf16 in hardware", detect_precision() == "bf16", "training.precision=auto follows this"),
+        ("computes in bf16", detect_precision() == "bf16", "what training.precision=auto stands for"),
         *bits,
         ("methods", *summary()),
         ("hub", *_hub()),

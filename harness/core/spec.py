@@ -110,7 +110,7 @@ class TrainingSpec(Section):
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")
     warmup_ratio: float = Field(0.06, ge=0, lt=1, description="Share of the steps that warm up.")
     clip_norm: float = Field(1.0, gt=0, description="Largest global gradient norm.")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Compute type; auto: bf16 in hardware.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Compute type; auto: bf16 on a GPU.")
     eval_every: int | None = Field(None, ge=1, description="Steps between validations; default: each epoch's end.")
     patience: int | None = Field(None, ge=1, description="Validations without improvement before stopping early.")
     cache_trunk: bool = Field(
