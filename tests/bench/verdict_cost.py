@@ -41,14 +41,12 @@ from harness.suites.tune import find_study, study_jobs, winners
 from tests.bench.contestants import race, sentences
 from tests.bench.speed import EPOCHS, hardware
 
-N_RATES = 3
-"""Points of the grid of rates; the first trial has the published one."""
 SEVEN = ("lora", "adalora", "adapters", "prefix", "full", "last_layers", "zero_shot")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is run; ``trials`` of a search are the published rate and as many points of the grid."""
+    """How much is run; ``trials`` of a search are the published rate and points spread over the method's range."""
 
     methods: tuple[str, ...]
     looks: tuple[int, ...]
@@ -61,7 +59,7 @@ class Size:
 
 SIZES = {
     "toy": Size(("lora", "last_layers"), (2, 3), 2, 16, 8, 16, 1),
-    "usual": Size(SEVEN, (3, 5, 8), N_RATES + 1, 200, 200, 500, 3),
+    "usual": Size(SEVEN, (3, 5, 8), 4, 200, 200, 500, 3),
 }
 
 
@@ -85,7 +83,7 @@ def suite(size: Size, pruner: Pruner) -> Suite:
             "seeds": seeds,
             "worth_claiming": 0.04,
             "race": {"looks": list(size.looks)},
-            "search": {"trials": size.trials, "sampler": "grid", "pruner": pruner, "seeds": [0]},
+            "search": {"trials": size.trials, "sampler": "qmc", "pruner": pruner, "seeds": [0]},
             "base": {"max_length": 64},
             "task": task,
             "training": {"epochs": size.epochs, "batch_size": 16, "eval_every": 13},
