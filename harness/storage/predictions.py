@@ -85,6 +85,12 @@ class Answers:
         """Whether both answer the same questions, in the same order, with the same targets."""
         return bool(self.example_ids.equals(other.example_ids)) and np.array_equal(self.targets, other.targets)
 
+    @property
+    def n_bytes(self) -> int:
+        """Of the arrays; what a text or a tuple of tags takes is taken to be 100 bytes."""
+        arrays = [values for values in (self.targets, self.predictions, self.scores, self.texts) if values is not None]
+        return sum(values.nbytes + 100 * values.size * (values.dtype.kind == "O") for values in arrays)
+
     def at(self, places: NDArray[np.integer]) -> "Answers":
         """Those at some places, which may be named more than once."""
         scores, texts = (None if values is None else values[places] for values in (self.scores, self.texts))
@@ -135,6 +141,9 @@ def _columns(split: str, answers: Answers) -> dict[str, Any]:
     return columns if answers.texts is None else columns | {"text": answers.texts.tolist()}
 
 
+KEPT_BYTES = 200_000_000
+"""Answers that a reader keeps."""
+
 Read = Callable[[Record, str], Answers | None]
 """A run's answers to a split, or None where it has none."""
 
@@ -154,11 +163,26 @@ def reader(store: Store, needs: Collection[AnswerPart] = ()) -> Read:
     Scores and texts are read only where they are needed, and are None where the file has none.
 
     A fingerprint covers the ids and the order of all examples, so they are read once for all runs that share it: that
-    spares a third of the time. Targets are read of every run, because tags may be cut to what a base can read.
+    spares a third of the time. Targets are read of every run, because tags may be cut to what a base can read. What was
+    read is kept, up to ``KEPT_BYTES``: a page asks for every run's answers three times.
     """
     places: dict[tuple[str, str], Place | None] = {}
+    kept: dict[tuple[str, str], Answers | None] = {}
+    n_bytes = 0
 
     def read(run: Record, split: str) -> Answers | None:
+        nonlocal n_bytes
+        asked = run.run_id, split
+        if asked in kept:
+            return kept[asked]
+        found = of_file(run, split)
+        size = 0 if found is None else found.n_bytes
+        if n_bytes + size <= KEPT_BYTES:
+            n_bytes += size
+            kept[asked] = found
+        return found
+
+    def of_file(run: Record, split: str) -> Answers | None:
         path = f"{store.runs}/{run.run_id}/{PREDICTIONS}"
         try:
             table = read_columns(path, ["target", "prediction"], needs)

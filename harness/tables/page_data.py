@@ -39,7 +39,7 @@ from harness.tables.spec import TableSpec
 T = TypeVar("T")
 
 CURVE_POINTS = 30
-"""Points kept of a curve, evenly spaced: 2,000 runs and plotly's 4.8 MB must fit in 10 MB."""
+"""Points kept of a curve, evenly spaced: 2,000 runs and plotly's 4.8 MB must fit in 10 MB; of more runs, fewer."""
 
 
 def report_data(
@@ -55,7 +55,10 @@ def report_data(
         studies: The searches among whose trials some of the runs may be.
         has_texts: Whether the texts of test examples are among it.
     """
-    costs = [cost for cost in quantities().values() if any(cost.of(run) is not None for run in records)]
+    measured = set().union(*(run.measured for run in records))
+    known = [cost for cost in quantities().values() if cost.read or cost.name in measured]
+    costs = [cost for cost in known if any(cost.of(run) is not None for run in records)]
+    n_points = max(3, min(CURVE_POINTS, 2000 * CURVE_POINTS // max(1, len(records))))
     results = label_tuning(records, studies)
     layout = _layout(results or records)
     label = short_label(results or records, layout)
@@ -69,7 +72,7 @@ def report_data(
         **_cells(results, layout, label, costs, read, PageAnswers(read, has_texts), places),
         "studies": list(map(_study, studies)),
         "runs": [
-            _run(run, label, costs, shared) | {"role": "result" if run.run_id in kept else "search trial"}
+            _run(run, label, costs, shared, n_points) | {"role": "result" if run.run_id in kept else "search trial"}
             for run in records
         ],
         **shared.values,
@@ -241,7 +244,7 @@ class Shared:
         return self._places[key]
 
 
-def _run(run: Record, label: Label, costs: Sequence[Quantity], shared: Shared) -> dict[str, Any]:
+def _run(run: Record, label: Label, costs: Sequence[Quantity], shared: Shared, n_points: int) -> dict[str, Any]:
     spec = flatten(run.spec.model_dump(mode="json"))
     return _axes(run, label) | {
         "id": run.run_id,
@@ -257,7 +260,7 @@ def _run(run: Record, label: Label, costs: Sequence[Quantity], shared: Shared) -
         "params": run.params.model_dump(exclude_defaults=True),
         "cost": flatten(run.cost.model_dump(exclude_defaults=True)),
         **{cost.name: cost.of(run) for cost in costs},
-        "curve": _columns(run.curve),
+        "curve": _columns(_thin(run.curve, n_points)),
         "spec": shared.place("specs", spec),
         "environment": shared.place("environments", flatten(run.environment)),
         "source": shared.place("sources", run.data.model_dump(mode="json")),
@@ -266,12 +269,11 @@ def _run(run: Record, label: Label, costs: Sequence[Quantity], shared: Shared) -
 
 def _columns(curve: Sequence[dict[str, float]]) -> dict[str, list[float | None]]:
     """The columns of a curve but for its seconds."""
-    kept = _thin(curve)
-    names = dict.fromkeys(name for row in kept for name in row if name != "seconds")
-    return {name: [row.get(name) for row in kept] for name in names}
+    names = dict.fromkeys(name for row in curve for name in row if name != "seconds")
+    return {name: [row.get(name) for row in curve] for name in names}
 
 
-def _thin(points: Sequence[T]) -> list[T]:
+def _thin(points: Sequence[T], n_points: int = CURVE_POINTS) -> list[T]:
     """Evenly spaced points of a long curve, the last among them."""
-    step = max(1, -(-len(points) // CURVE_POINTS))
+    step = max(1, -(-len(points) // n_points))
     return list(points[::-1][::step][::-1])
