@@ -61,7 +61,7 @@ def make_record(
         "training": {"learning_rate": 3e-4, **(training or {})},
         "seed": seed,
     }
-    seconds = 30.0 + trainable / 1e6 + seed
+    seconds = 30.0 + 4 * trainable / 1e6 + seed
     curve = [
         {
             "step": 10 * (i + 1),
@@ -92,7 +92,7 @@ def make_record(
         "cost": {
             "train_seconds": seconds,
             "total_seconds": seconds + 5,
-            "peak_memory_bytes": {"train": 900_000_000 + 4 * trainable, "eval": 500_000_000},
+            "peak_memory_bytes": {"train": 900_000_000 + 16 * trainable, "eval": 500_000_000},
             "memory_kind": "rss",
         },
         "curve": curve,

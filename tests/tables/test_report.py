@@ -248,18 +248,18 @@ def errors_of(browser: Any) -> list[Any]:
 
 
 def test_best_under_limits_is_answered_and_kept_in_the_address(browser: Any, page: Path, results: Path) -> None:
-    """The question: what is best under 1 GB and 40 s? Full fine-tuning is the best, but takes 55 s."""
+    """The question: what is best under 1 GB and 100 s? Full fine-tuning is the best, but takes 121 s and 1.3 GB."""
     from selenium.webdriver.common.by import By
 
     start_again(browser, page)
     best = browser.find_element(By.ID, "best")
     assert "full, " in best.text
     limit(browser, "peak_memory_bytes", "1 GB")
-    limit(browser, "train_seconds", "40s")
+    limit(browser, "train_seconds", "100s")
     expected = {}
     for record in Store(results).records():
         seconds, memory = record.cost.train_seconds, record.cost.peak_memory_bytes.train
-        if record.status == "ok" and seconds and seconds <= 40 and memory and memory <= 1e9:
+        if record.status == "ok" and seconds and seconds <= 100 and memory and memory <= 1e9:
             key = (
                 record.spec.task.name,
                 record.spec.base.quantization,
@@ -280,9 +280,9 @@ def test_best_under_limits_is_answered_and_kept_in_the_address(browser: Any, pag
     answered, address = best.text, browser.current_url
     start_again(browser, page, "#" + address.partition("#")[2])
     assert browser.find_element(By.ID, "best").text == answered
-    assert browser.find_element(By.ID, "limit-train_seconds").get_attribute("value") == "40s"
+    assert browser.find_element(By.ID, "limit-train_seconds").get_attribute("value") == "100s"
     browser.find_element(By.ID, "limit-train_seconds").clear()
-    browser.find_element(By.ID, "limit-train_seconds").send_keys("40000 ms")
+    browser.find_element(By.ID, "limit-train_seconds").send_keys("100000 ms")
     assert browser.find_element(By.ID, "best").text == answered
     browser.find_element(By.ID, "limit-train_seconds").send_keys("x")
     assert shown_rows(browser, "#cells-table") == []  # what is no amount admits nothing, and is marked

@@ -191,7 +191,7 @@ def test_costs_on_request(show: Show) -> None:
         "peak_memory_bytes",
         "train_seconds",
     ]
-    assert shown["lora"][1:] == ["300k", "1.2MB", "901MB", "32.3s"]
+    assert shown["lora"][1:] == ["300k", "1.2MB", "905MB", "33.2s"]
     assert shown["bitfit"][1:] == ["–"] * 4
     with pytest.raises(SpecError, match="unknown cost 'parms'"):
         show(costs="parms")
