@@ -70,6 +70,9 @@ class TableSpec(Section):
     dagger: bool = Field(False, description="Mark by † what is significantly worse than the best (or --relative-to).")
     rename: Texts = Field({}, description="old=new: what a name is shown as; may be repeated.")
     order: Names = Field((), description="Names of rows and columns that come first, in this order.")
+    sort: Literal["name", "mean"] = Field(
+        "name", description="Rows by name, or the best first: by the average, else by the first column."
+    )
     caption: str | None = Field(None, description="LaTeX: the caption of a table environment around it.")
     label: str | None = Field(None, description="LaTeX: the label of the environment.")
     span: Span = Field("column", description="LaTeX: a column, both columns of the page, or a page turned sideways.")

@@ -1,5 +1,6 @@
 """A table of records: what its text formats have in common. Imports no torch."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from harness.storage.record import Record
 from harness.tables.columns import (
     Column,
     Number,
+    Part,
     average_columns,
     by_column,
     empty_cell,
@@ -71,12 +73,15 @@ def make_table(records: Sequence[Record], layout: Layout, spec: TableSpec, read:
     row_metrics = _row_metrics(questions, layout, spec)
     is_per_cell = spec.costs_per == "cell"
     asked = by_column(questions, judged, layout, spec, is_named=not row_metrics)
+    averages = average_columns(questions, layout, spec, read, notes) if spec.average or spec.rank else []
     parts = [
         *with_cell_costs(asked, cells, costs if is_per_cell else (), spec),
-        *(average_columns(questions, layout, spec, read, notes) if spec.average or spec.rank else ()),
+        *averages,
         *row_costs(cells, () if is_per_cell else costs, spec),
     ]
     rows = sorted({cell.row for cell in cells}, key=lambda key: place_in_order(key, spec))
+    if spec.sort == "mean":
+        rows = best_first(rows, averages[0] if spec.average else asked[0][1], spec)
     return Table(
         row_fields=tuple(map(spec.shown, [*layout.rows, *(["metric"] if row_metrics else [])])),
         columns=tuple(column for column, _ in parts),
@@ -92,6 +97,20 @@ def make_table(records: Sequence[Record], layout: Layout, spec: TableSpec, read:
         provenance=make_provenance(records, layout, judged.evidence),
         spec=spec,
     )
+
+
+def best_first(rows: Sequence[Key], part: Part, spec: TableSpec) -> list[Key]:
+    """Rows by their means in a column; names in the table's order stay first, rows without a mean come last."""
+    column, found = part
+    sign = 1 if column.shown.endswith("↓") else -1
+
+    def place(row: Key) -> tuple[list[int], bool, float]:
+        entry = found.get(row)
+        interval = entry.interval if isinstance(entry, Entry) else None
+        mean = math.nan if interval is None else interval.mean
+        return [spec.place(str(value)) for value in row], math.isnan(mean), 0.0 if math.isnan(mean) else sign * mean
+
+    return sorted(rows, key=place)
 
 
 def check_metric(records: Sequence[Record], spec: TableSpec) -> None:

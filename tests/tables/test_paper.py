@@ -326,3 +326,19 @@ def test_every_span_compiles_in_two_columns(results: Path, tmp_path: Path, capsy
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
     assert not re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)
+
+
+def test_rows_by_their_means_with_what_has_none_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for method, accuracy in (("lora", 0.7), ("full", 0.9), ("prefix", 0.8)):
+        for seed in (0, 1):
+            write_run(tmp_path, make_record(method, seed, accuracy=accuracy + seed / 100))
+    write_run(tmp_path, make_failed("adapters", 0, "failed", "no memory"))
+
+    def rows(**settings: Any) -> list[str]:
+        table(results=tmp_path, format="csv", **settings)
+        lines = [line for line in capsys.readouterr().out.splitlines() if line and not line.startswith("#")]
+        return [row["method"] for row in csv.DictReader(lines)]
+
+    assert rows(sort="mean") == ["full", "prefix", "lora", "adapters"]
+    assert rows(sort="mean", order=["lora"]) == ["lora", "full", "prefix", "adapters"]
+    assert rows() == sorted(rows())
