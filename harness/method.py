@@ -1,6 +1,6 @@
 """The method contract: one file in methods/ is one frozen class of hyperparameters with these few hooks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -115,6 +115,19 @@ class Method(Plugin):
     def apply(self, model: "nn.Module", context: Context) -> "nn.Module":
         """Freeze, wrap and return the model; what requires grad afterwards is what is trained and stored."""
         raise NotImplementedError
+
+    @property
+    def n_start_examples(self) -> int:
+        """Training examples that ``start`` is given."""
+        return 0
+
+    def start(self, model: "nn.Module", batches: "Iterable[Any]") -> None:
+        """Called once before training if ``n_start_examples`` is not 0, to begin from what the model makes of examples.
+
+        Args:
+            model: What ``apply`` returned.
+            batches: As many training examples, drawn by the seed, with ``inputs``, what the model is called with.
+        """
 
     def after_step(self, model: "nn.Module", step: int) -> None:
         """Called after backward and the optimizer step, before zero_grad; ``step`` counts from 1."""

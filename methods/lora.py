@@ -1,6 +1,7 @@
 """LoRA, low-rank adaptation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -28,6 +29,10 @@ class LoRA(PeftLayers):
     PiSSA (Meng et al. 2024, https://arxiv.org/abs/2404.02948) begins with the largest singular directions of each
     frozen weight, OLoRA (Büyükakyüz 2024, https://arxiv.org/abs/2406.01775) with those of its QR decomposition; their
     papers train at 2e-5 and 3e-4.
+
+    EVA (Paischer et al. 2024, https://arxiv.org/abs/2410.07170) begins A with the directions in which training
+    examples vary most at each layer; LoftQ (Li et al. 2023, https://arxiv.org/abs/2310.08659) begins with what 4 bits
+    rounded away of each weight, so that its first output is nearer to the unquantized base's than the base's own.
     """
 
     source: ClassVar[str] = "Hu et al. 2021, https://arxiv.org/abs/2106.09685"
@@ -39,9 +44,12 @@ class LoRA(PeftLayers):
     rank: int = Field(8, ge=1, description="Rank R of the update: A is (R, in), B is (out, R).")
     alpha: float = Field(16, gt=0, description="Scale of the update; it is multiplied by alpha / rank.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of the inputs of A that is dropped in training.")
-    init: Literal["kaiming", "gaussian", "orthogonal", "pissa", "olora"] = Field(
-        "kaiming", description="A at the start, drawn; or A and B from the frozen weight, which keeps the rest."
+    init: Literal["kaiming", "gaussian", "orthogonal", "pissa", "olora", "eva", "loftq"] = Field(
+        "kaiming",
+        description="A at the start, drawn, or from what its layer reads (eva); or A and B from the frozen weight, "
+        "which keeps the rest, or from what 4 bits rounded away of it (loftq).",
     )
+    eva_examples: int = Field(128, ge=1, description="Training examples that init eva looks at.")
     use_dora: bool = Field(False, description="Train magnitudes apart from directions (Liu et al. 2024, DoRA).")
     use_rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023, rsLoRA).")
     b_rate_ratio: float = Field(
@@ -65,6 +73,8 @@ class LoRA(PeftLayers):
             return (
                 f"init {self.init} moves a part of each frozen weight into the adapter: {base.quantization} rounds it"
             )
+        if self.init == "loftq" and base.quantization != "4bit":
+            return f"init loftq begins with what 4 bits round away: on {base.quantization} it has nothing to begin with"
         if self.use_dora and base.quantization == "8bit":
             return "peft's DoRA can't read 8-bit weights back to take their norms: use_dora needs 4bit or none"
         return None
@@ -86,7 +96,7 @@ class LoRA(PeftLayers):
             "r": self.rank,
             "lora_alpha": self.alpha,
             "lora_dropout": self.dropout,
-            "init_lora_weights": True if self.init == "kaiming" else self.init,
+            "init_lora_weights": True if self.init in ("kaiming", "eva", "loftq") else self.init,
             "use_dora": self.use_dora,
             "use_rslora": self.use_rslora,
             "rank_pattern": dict(self.rank_pattern),
@@ -94,13 +104,28 @@ class LoRA(PeftLayers):
             "modules_to_save": list(self.trained_whole) or None,
         }
 
-    def apply(self, model: "nn.Module", context: Context) -> "PeftModel":
+    def apply(self, model: Any, context: Context) -> "PeftModel":
         """The model wrapped by peft, without A's gradient where it stays as drawn."""
         adapted = super().apply(model, context)
+        if self.init == "loftq":
+            from harness.methods._starts import loftq
+
+            loftq(adapted, Path(model.name_or_path))
         if self.freeze_a:
             for name, parameter in adapted.named_parameters():
                 parameter.requires_grad_(parameter.requires_grad and ".lora_A." not in name)
         return adapted
+
+    @property
+    def n_start_examples(self) -> int:
+        """What EVA looks at."""
+        return self.eva_examples if self.init == "eva" else 0
+
+    def start(self, model: "nn.Module", batches: "Iterable[Any]") -> None:
+        """Begin with what the layers read."""
+        from harness.methods._starts import eva
+
+        eva(model, batches, next(model.parameters()).device)
 
     def groups(self, model: "nn.Module", rate: float) -> list[dict[str, Any]]:
         """B at its own rate, where it has one."""

@@ -1,8 +1,10 @@
 """A base made ready for a task by a method: what training starts from, and what a stored adapter is loaded into."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,7 +15,7 @@ from harness.core.errors import Unsupported
 from harness.core.info import BaseKind
 from harness.core.seeds import derive
 from harness.core.spec import SpeedSpec
-from harness.formulation import BoundFormulation, Formulation
+from harness.formulation import Batch, BoundFormulation, Formulation, Row
 from harness.method import Context
 from harness.runs.resolve import Resolved
 from harness.speed.dropout import use_bulk_dropout
@@ -68,6 +70,17 @@ def adapt(run: Resolved, base: Base, total_steps: int) -> Adapted:
     if spec.training.cache_trunk and method.trains:
         cache_trunk(model, base)
     return Adapted(model, base, bound, added)
+
+
+def start_batches(
+    run: Resolved, formulation: BoundFormulation, rows: Sequence[Row], device: torch.device
+) -> Iterator[Batch]:
+    """The training examples from which the method begins, drawn by the seed."""
+    drawn = np.random.default_rng(derive(run.spec.seed, "start")).permutation(len(rows))
+    size = run.spec.training.batch_size
+    for first in range(0, min(run.method.n_start_examples, len(rows)), size):
+        places = drawn[first : min(first + size, run.method.n_start_examples)]
+        yield formulation.collate([rows[place] for place in places], device)
 
 
 def _checkpoint(model: Any) -> None:

@@ -23,7 +23,7 @@ from harness.data.leakage import loose_key
 from harness.formulation import BoundFormulation, Row
 from harness.measure.environment import environment
 from harness.runs import identity
-from harness.runs.adapted import Adapted, adapt, load_base
+from harness.runs.adapted import Adapted, adapt, load_base, start_batches
 from harness.runs.examined import subject_of
 from harness.runs.predict import Judged, predict
 from harness.runs.probing import Probing
@@ -181,7 +181,6 @@ class _Attempt:
             n_steps = planned_steps(self.run.spec, len(splits.train))
             adapted = adapt(self.run, base, n_steps)
         model, formulation = adapted.model, adapted.formulation
-        self.hashes["init_hash"] = hash_tensors(trainable(model)) if method.trains else ""
         self.progress.phase("tokenize")
         with self.probing.during("tokenize"), torch.no_grad():
             formulation.prepare(model, splits.train)
@@ -189,6 +188,10 @@ class _Attempt:
             held_out = self._encode(formulation, {"validation": splits.validation, "test": splits.test})
             elsewhere = self._encode(formulation, self._out_of_domain())
         self.info = self.info.model_copy(update={"truncated": formulation.n_truncated})
+        if method.n_start_examples:
+            with self.probing.during("load"):
+                method.start(model, start_batches(self.run, formulation, train, next(model.parameters()).device))
+        self.hashes["init_hash"] = hash_tensors(trainable(model)) if method.trains else ""
         adapter = self.folder / "adapter" if method.trains else None
         subject = subject_of(self.run, adapted, self.splits, adapter)
         self.probing.before(subject)
