@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 from typing import get_args
 
+from typer.testing import CliRunner
+
 from harness.bases.info import base_info
 from harness.bases.package import PACKAGE_BASES
+from harness.cli.app import app
 from harness.data.tasks import find_task
 from harness.method import METHODS, Family
 from harness.methods import LEFT_OUT
@@ -28,6 +31,21 @@ def methods_table() -> str:
     return "\n".join([*rows, "", f"Of peft's types these are left out. {left_out}."])
 
 
+def evidence_table() -> str:
+    """What ``table`` prints of the committed runs of ten methods."""
+    options = [
+        "--rows",
+        "method,tuning",
+        "--sort",
+        "mean",
+        "--costs",
+        "trainable_params,peak_memory_bytes,train_seconds",
+    ]
+    done = CliRunner().invoke(app, ["table", "--results", str(README.parent / "results" / "methods"), *options])
+    assert done.exit_code == 0, done.output
+    return done.stdout.strip()
+
+
 def assets_table() -> str:
     """A row per base or task that a package asset holds."""
     rows = ["| name | distribution | what it is |", "|---|---|---|"]
@@ -41,7 +59,7 @@ def assets_table() -> str:
     return "\n".join(rows)
 
 
-GENERATED = {"methods": methods_table, "assets": assets_table}
+GENERATED = {"evidence": evidence_table, "methods": methods_table, "assets": assets_table}
 
 
 def part(name: str) -> str:

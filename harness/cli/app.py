@@ -22,6 +22,7 @@ from harness.cli import (
     suite,
     table,
     transfer,
+    verify,
 )
 from harness.cli.console import note, set_up
 from harness.cli.usage import Commands, click_errors, usage_message
@@ -48,6 +49,7 @@ app.command("list")(catalog.list_)
 app.command("show")(catalog.show)
 app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
+app.command("verify")(verify.verify)
 app.command("fetch")(fetch.fetch)
 app.command("export")(transfer.export)
 app.command("predict")(transfer.predict)

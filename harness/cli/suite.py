@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.suites.outcome import Outcome
     from harness.suites.plan import Costs, Expected, PlannedCell
     from harness.suites.race import Race
+    from harness.suites.shard import Shard
     from harness.suites.suite import Suite, SuiteRun
 
 WORDS = {"best": "best", "tied": "may be the best too", "worse": "worse", "not compared": "not compared"}
@@ -34,6 +35,9 @@ def suite(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Repeat failed and out-of-memory cells.")
     ] = False,
+    shard: Annotated[
+        str | None, typer.Option(help="i/n: the i-th of n equal parts of the cells, as for an array of jobs.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its expected cost; run nothing.")
     ] = False,
@@ -49,21 +53,23 @@ def suite(
     from harness.suites.outcome import find_outcome
     from harness.suites.plan import Costs, plan
     from harness.suites.race import Race
+    from harness.suites.shard import shard_of
     from harness.suites.suite import expand, read_suite
     from harness.suites.tune import winners
 
     keep_examples()  # the plan needs the fingerprint of every seed's
     store, asked, chosen = Store(results), read_suite(file), _executor(executor, workers, set_ or [])
-    cells = expand(asked)
+    part = shard_of(shard, asked)
+    cells = part.share(expand(asked))
     if asked.search:
-        cells += winners(asked, _search(asked, chosen, results, dry_run), results, cells)
+        cells += winners(asked, _search(asked, part, chosen, results, dry_run), results, cells)
     planned = plan(cells, store, retry_failed)
     race = Race(asked, planned, results) if asked.race else None
     if dry_run:
         _print_plan(planned, Costs(store.records()), chosen.n_at_once, race)
         return
-    for part in race.rounds() if race else [planned]:
-        if jobs := [job for cell in part if (job := cell.job)]:
+    for cells_of_round in race.rounds() if race else [planned]:
+        if jobs := [job for cell in cells_of_round if (job := cell.job)]:
             with closing(chosen.run(jobs, results)) as events:
                 follow(events, len(jobs), "cells")
     outcome = find_outcome(race.wanted(race.now()) if race else planned, store)
@@ -88,12 +94,12 @@ def _executor(name: str, workers: int | None, assignments: Sequence[str]) -> "Ex
     return make_executor(name, settings if workers is None else {**settings, "workers": workers})
 
 
-def _search(asked: "Suite", executor: "Executor", results: Path, dry_run: bool) -> list["SuiteRun"]:
+def _search(asked: "Suite", part: "Shard", executor: "Executor", results: Path, dry_run: bool) -> list["SuiteRun"]:
     """Search what is not searched yet; the cells that a search tunes."""
     from harness.suites.tune import all_found, searched_cells, study_jobs
 
     assert asked.search
-    cells = searched_cells(asked)
+    cells = part.share(searched_cells(asked))
     jobs = study_jobs(cells, asked.search, results)
     n_done = len(cells) - len(jobs)
     if dry_run:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -128,3 +129,34 @@ def test_a_wrong_file_exits_2(tmp_path: Path) -> None:
     assert "did you mean 'sst2'?" in wrong.stderr
     assert "did you mean 'lora'?" in wrong.stderr
     assert "Traceback" not in wrong.stderr
+
+
+def test_shards_do_every_cell_once(suite_file: Path, tmp_path: Path) -> None:
+    planned = [
+        subprocess.run(
+            command("suite", suite_file, "--dry-run", "--shard", f"{number}/4", "--results", tmp_path),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for number in (1, 2, 3, 4)
+    ]
+    assert [re.findall(r"^(\d+) cells:", text, re.MULTILINE) for text in planned] == [["2"], ["2"], ["1"], ["1"]]
+    ids = []
+    for number in (1, 2):
+        results = tmp_path / str(number)
+        subprocess.run(
+            command("suite", suite_file, "--shard", f"{number}/2", "--results", results),
+            capture_output=True,
+            check=True,
+        )
+        ids.append(set(finished(results)))
+    assert len(ids[0]) == len(ids[1]) == 3
+    assert not ids[0] & ids[1]
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_a_shard_that_is_none(shard: str, suite_file: Path) -> None:
+    done = subprocess.run(command("suite", suite_file, "--shard", shard), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "such as 1/4" in done.stderr

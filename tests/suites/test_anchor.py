@@ -1,0 +1,72 @@
+"""Published numbers: every anchor's file, and the verdict on each."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.app import app
+from harness.core.errors import SpecError
+from harness.storage.record import Record
+from harness.suites.anchor import Anchor, anchors, find_anchors, judge_anchor
+from harness.suites.suite import expand
+from tests.synthetic import make_record
+
+ANCHOR = Anchor(title="t", source="s", published=0.8, metric="accuracy", tolerance=0.01, protocol="p", suite={})
+
+
+@dataclass(frozen=True)
+class Case:
+    scores: list[float]
+    word: str
+
+
+@pytest.mark.parametrize("name", anchors())
+def test_an_anchor_is_of_a_suite_that_can_be_run(name: str) -> None:
+    anchor = anchors()[name]
+    cells = expand(anchor.runs)
+    assert cells
+    for cell in cells:
+        assert anchor.metric in cell.run.task.metrics
+        assert cell.run.skip_reason() is None
+    assert anchor.source.count("https://") == 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case([0.809], "reproduced"),
+        Case([0.811], "not reproduced"),
+        Case([0.789], "not reproduced"),
+        # half-width of two draws: 12.706 * 0.02 / sqrt(2) = 0.18
+        Case([0.88, 0.90], "reproduced"),
+        Case([0.889, 0.891, 0.890, 0.890], "not reproduced"),
+    ],
+)
+def test_the_verdict_by_hand(case: Case) -> None:
+    records = [
+        Record.model_validate(make_record("lora", seed, accuracy=score)) for seed, score in enumerate(case.scores)
+    ]
+    assert judge_anchor(ANCHOR, records, None).word == case.word
+
+
+def test_what_can_not_be_compared_says_why() -> None:
+    assert judge_anchor(ANCHOR, [], "no data").why == "no data"
+    other = ANCHOR.model_copy(update={"not_comparable": "another checkpoint"})
+    assert judge_anchor(other, [], None).word == "not comparable"
+    failed = Record.model_validate(make_record("lora", status="failed", reason="no memory"))
+    assert judge_anchor(ANCHOR, [failed], None).why == "no memory"
+
+
+def test_an_unknown_anchor_is_named() -> None:
+    with pytest.raises(SpecError, match="mteb_stsb"):
+        find_anchors(["mteb_stb"])
+
+
+@pytest.mark.skipif("HARNESS_DATA_DIR" not in os.environ, reason="needs the mirror of STS-B")
+def test_stsb_is_reproduced(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["verify", "mteb_stsb", "--results", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "reproduced" in done.stdout
