@@ -148,6 +148,10 @@ class Probe(Plugin):
         """Files of the user's that its settings name: what they hold is part of a run's identity."""
         return ()
 
+    def reads(self, base: BaseInfo) -> Sequence[str]:
+        """Tasks whose examples it reads, beside the run's own: these are part of a run's identity."""
+        return ()
+
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
         """Held while a phase of the run lasts, also where it fails.

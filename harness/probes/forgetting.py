@@ -48,11 +48,11 @@ class Forgetting(Probe):
             return None
         return "forgetting needs a decoder, an encoder that fills in masks or one that embeds sentences"
 
-    def files(self) -> list[str]:
-        """Those of one's own tasks."""
-        from harness.data.tasks import is_own
-
-        return [name.partition("?")[0] for name in (self.text, self.similarity, *self.tasks) if is_own(name)]
+    def reads(self, base: BaseInfo) -> list[str]:
+        """Those that such a base is asked."""
+        text = [self.text] if base.kind == "decoder" or base.has_mask_head else []
+        similarity = [self.similarity] if base.is_sentence_embedding else []
+        return [*text, *similarity, *(self.tasks if base.kind == "decoder" else ())]
 
     def after(self, subject: Subject) -> Values:
         """Whatever of the three the base can."""

@@ -1,6 +1,7 @@
 """What a run is called: a hash of all that decides its result. Imports no torch."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from harness.bases.weights import weights_of
-from harness.core.errors import SpecError
+from harness.core.errors import SourceError, SpecError
 from harness.core.plugins import Plugin
 from harness.core.spec import PluginSpec, TaskSpec, digest
 from harness.data.tasks import find_task
@@ -39,6 +40,7 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
         "bases": [weights_of(name).fingerprint for recipe in resolved.recipes for name in recipe.bases()],
         "probes": _chosen(spec.probes, resolved.probes),
         "files": [contents for probe in resolved.probes if (contents := _contents(probe))],
+        "probed": [_whole(name) for probe in resolved.probes for name in probe.reads(resolved.base)],
         "versions": _versions(resolved),
     }
     decisive = {
@@ -79,6 +81,13 @@ def _contents(probe: Probe) -> list[str]:
         return [sha256(Path(file).read_bytes()).hexdigest() for file in probe.files()]
     except OSError as error:
         raise SpecError(f"probe.{probe.name}: can't read {error.filename}: {error.strerror}") from None
+
+
+def _whole(name: str) -> str | None:
+    """Fingerprint of all examples of a task that a probe reads; None where they are out of reach, as for the probe."""
+    with suppress(SourceError):
+        return fingerprint(TaskSpec(name=name), 0)
+    return None
 
 
 def _changed(part: BaseModel, *but: str) -> dict[str, Any]:

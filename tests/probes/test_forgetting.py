@@ -14,6 +14,8 @@ from harness.data.tasks import find_task
 from harness.probes._language import token_losses
 from harness.probes._sentences import cosines
 from harness.probes.forgetting import test_of as examples_of
+from harness.runs import identity
+from harness.runs.resolve import resolve
 from harness.task import Example
 from tests.conftest import MakeSpec
 from tests.probes.conftest import GENERAL, examined, measured
@@ -133,3 +135,20 @@ def test_other_tasks_are_asked_without_training(make_spec: MakeSpec, tmp_path: P
     assert len(found["untrained_tasks_drop"].examples) == 8
     with pytest.raises(SpecError, match="can't be asked of a model that answers by head"):
         measured(examined(make_spec("lora", "decoder", formulation="head")), "forgetting", **SHORT, tasks=[name])
+
+
+def test_the_examples_of_other_tasks_are_part_of_the_run(make_spec: MakeSpec, tmp_path: Path) -> None:
+    path, names = tmp_path / "other.csv", []
+    name = f"{path}?text=text&target=kind"
+    asked = {"name": "forgetting", **SHORT, "tasks": [name]}
+    for last in ("good", "bad", "good"):
+        rows = "".join(f"film {n} is {w},{w}\n" for n in range(30) for w in ("good", "bad"))
+        path.write_text(f"text,kind\n{rows}the end,{last}\n")
+        identity._fingerprint.cache_clear()
+        names.append(identity.identify(resolve(make_spec("zero_shot", "decoder", probes=[asked]))))
+    assert names[0] == names[2] != names[1]
+    # An encoder is not asked, so its runs stay the same.
+    before = identity.identify(resolve(make_spec("lora", probes=[asked])))
+    path.unlink()
+    identity._fingerprint.cache_clear()
+    assert identity.identify(resolve(make_spec("lora", probes=[asked]))) == before
