@@ -37,7 +37,7 @@ def row(record: Record) -> tuple[str, ...]:
     name = record.spec.method.name
     if record.status != "ok":
         return (name, record.status, record.reason or "", "", "", "", "")
-    memory = record.cost.peak_memory_bytes["train"] / 1e9
+    memory = (record.cost.peak_memory_bytes.train or 0) / 1e9
     return (
         name,
         f"{record.params.trainable_final:,}",
@@ -63,7 +63,7 @@ def main(results: Path, workers: int, out: Path | None) -> None:
         f"{len(records)} methods, {len(trained)} trained, of {len(falls)} the loss falls. Nothing is tuned, and 32",
         "answers of one seed are too few to rank methods by. smollm2-135m, TREC, 128 questions once, 16 steps of 8.",
         "",
-        f"{environment.accelerator}, {environment.cpu}, torch {environment.versions['torch']}, fp32.",
+        f"{environment['accelerator']}, {environment['cpu']}, torch {environment['versions']['torch']}, fp32.",
         "",
         *("| " + " | ".join(cells) + " |" for cells in (HEAD, ["---"] * len(HEAD), *map(row, records))),
     ]
