@@ -24,6 +24,7 @@ class MAM(KeysAndValues):
 
     source: ClassVar[str] = "He et al. 2021, https://arxiv.org/abs/2110.04366"
     family: ClassVar[Family] = "bottleneck"
+    version: ClassVar[int] = 2  # sizes as on GLUE
     learning_rate: ClassVar[float] = 1e-3
 
     n_virtual_tokens: int = Field(16, ge=1, description="Length of the prefix.")

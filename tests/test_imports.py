@@ -151,4 +151,5 @@ def test_every_package_is_shipped() -> None:
     """An editable installation finds folders that a wheel would leave out."""
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
     there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "harness").rglob("__init__.py")}
-    assert sorted(listed) == sorted({*there, "harness.methods", "harness.benchmarks", "harness.benchmarks.suites"})
+    beside = {f"harness.benchmarks.{name}" for name in ("anchors", "suites")}
+    assert sorted(listed) == sorted({*there, "harness.methods", "harness.benchmarks", *beside})
