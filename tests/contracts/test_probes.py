@@ -13,7 +13,7 @@ from harness.testing.probe import ProbeContract
 from harness.testing.snapshots import save_snapshot, tiny_spec
 
 GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
-OWN = {"forgetting", "checklist", "groups", "privacy", "stereotypes"}
+OWN = {"forgetting", "checklist", "groups", "perplexity", "privacy", "stereotypes"}
 """Probes that need more than a tiny run has by default."""
 
 
@@ -63,6 +63,11 @@ class TestStereotypes(ProbeContract):
         base = save_snapshot("decoder", folder / "decoder")
         # The tiny base knows hardly a word: sentences are of unknown tokens, which have likelihoods too.
         return tiny_spec(folder, base={"name": str(base)})
+
+
+class TestPerplexity(TestStereotypes):
+    plugin = "perplexity"
+    settings: ClassVar[Mapping[str, Any]] = {}
 
 
 class TestChecklist(InOneFolder):
