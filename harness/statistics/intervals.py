@@ -49,6 +49,8 @@ def mean_interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
         if n < 2:
             return Interval(mean, None, None, n, overlap)
         sd = float(np.std(values, ddof=1))
+    if np.isfinite(mean) and min(values) == max(values):
+        mean, sd = float(values[0]), 0.0  # else the rounding of their mean would be a spread
     return Interval(mean, sd, float(t_quantile(n - 1)) * sd * (1 / n + overlap) ** 0.5, n, overlap)
 
 

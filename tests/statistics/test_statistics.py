@@ -21,6 +21,12 @@ from harness.statistics.intervals import (
 )
 
 
+@pytest.mark.parametrize("value", [0.1, 2 / 3, 0.6675000000000001])
+def test_equal_values_have_no_spread_to_the_last_bit(value: float) -> None:
+    found = mean_interval([value] * 3)
+    assert (found.mean, found.sd, found.half_width) == (value, 0, 0)
+
+
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=10))
 def test_mean_interval_equals_scipy(values: list[float]) -> None:
     found = mean_interval(values)
