@@ -50,7 +50,8 @@ class Training:
     """The base's."""
     new: frozenset[str] = frozenset()
     """Names of the trained parameters that no pretraining has made: those of heads, and what the method added."""
-    _logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """What was put on the curve since the last validation."""
 
     @property
     def trained(self) -> "list[nn.Parameter]":
@@ -70,12 +71,12 @@ class Training:
             name: The recipe's own name, a slash and what it is, such as ``fgm/loss``.
             value: Of this batch or step.
         """
-        self._logged[name].append(value)
+        self.logged[name].append(value)
 
     def take_logged(self) -> dict[str, float]:
         """The means of what was logged since the last call."""
-        means = {name: fmean(values) for name, values in self._logged.items()}
-        self._logged.clear()
+        means = {name: fmean(values) for name, values in self.logged.items()}
+        self.logged.clear()
         return means
 
     @contextmanager
@@ -168,6 +169,16 @@ class Recipe(Plugin):
 
     def after_step(self, training: Training) -> None:
         """Called after the optimizer's step and the method's own."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it knows after a step that ``begin`` and the other hooks don't find again, for a checkpoint.
+
+        Tensors, numbers and texts, in dicts and lists. ``examples`` and ``draw`` are called again for all steps before.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back, after ``begin``, with tensors on the CPU."""
 
     @contextmanager
     def weights(self, training: Training) -> Iterator[None]:

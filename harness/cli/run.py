@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import note, say, say_table
-from harness.cli.options import RESULTS, Recipes, Results
+from harness.cli.options import RESULTS, CheckpointEvery, Recipes, Results
 
 if TYPE_CHECKING:
     from harness.runs.resolve import Resolved
@@ -26,6 +26,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the steps and the memory that training will need; run nothing.")
     ] = False,
+    checkpoint_every: CheckpointEvery = None,
     results: Results = RESULTS,
 ) -> None:
     """Adapt a base to a task with a method; print the result and where it is."""
@@ -47,7 +48,7 @@ def run(
     from harness.runs.run import run as run_spec
     from harness.storage.record import RETRIED
 
-    record = run_spec(resolved, results, force=force)
+    record = run_spec(resolved, results, force=force, checkpoint_every=checkpoint_every)
     print_record(record, results)
     if record.status in RETRIED:
         raise typer.Exit(1)

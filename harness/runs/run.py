@@ -41,6 +41,7 @@ from harness.training.batches import planned_steps
 from harness.training.fit import Diverged, Fitted, fit, restore
 from harness.training.hooks import Trainee
 from harness.training.reach import Reach
+from harness.training.resume import Checkpoints
 
 OnValidation = Callable[[int, dict[str, float]], None]
 
@@ -52,6 +53,7 @@ def run(
     force: bool = False,
     label: str = "",
     on_validation: OnValidation | None = None,
+    checkpoint_every: int | None = None,
 ) -> Record:
     """The record of a run: the stored one if it is finished, else a new one.
 
@@ -65,6 +67,8 @@ def run(
         force: Repeat a finished run and keep the old record beside the new one.
         label: What a suite calls the method; a new record keeps it, and its run_id does not depend on it.
         on_validation: Told the step and the metrics of every validation during training.
+        checkpoint_every: Optimizer steps after which the state of training is kept until the run is finished. A state
+            that an interrupted run has left is used, whether or not new ones are asked for.
 
     Raises:
         SpecError, SourceError: wrong input; nothing is written.
@@ -83,10 +87,15 @@ def run(
         meanwhile = store.find(run_id)
         if meanwhile and not (before and meanwhile.model_dump_json() == before.model_dump_json()):
             return meanwhile
+        checkpoints = Checkpoints(store.checkpoint(run_id), run_id, checkpoint_every)
+        if force:
+            checkpoints.remove()
         with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
-            attempt = _Attempt(resolved, splits, info, weights, folder, progress, on_validation)
+            attempt = _Attempt(resolved, splits, info, weights, folder, progress, on_validation, checkpoints)
             record = attempt.record(run_id, label)
             store.finish(folder, record)
+        if record.status not in RETRIED:
+            checkpoints.remove()
     return record
 
 
@@ -105,6 +114,7 @@ class _Attempt:
     folder: Path
     progress: RunProgress
     on_validation: OnValidation | None
+    checkpoints: Checkpoints
     hashes: dict[str, str] = field(default_factory=dict)
     trainable_final: int | None = None
     fitted: Fitted = field(default_factory=Fitted)
@@ -148,7 +158,7 @@ class _Attempt:
             measured_reasons=self.probing.reasons,
             data=self.info,
             weights=self.weights,
-            environment=environment(self.run.spec.training.precision) | self._speed_off(),
+            environment=environment(self.run.spec.training.precision) | self._speed_off() | self._resumed(),
         )
 
     def _status(self) -> tuple[Status, str | None]:
@@ -254,7 +264,9 @@ class _Attempt:
         with self.probing.during("train"):
             recipes, judged = self.run.recipes, self._judged_texts()
             trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged)
-            self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated)
+            self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated, self.checkpoints)
+        n_told = sum(point["step"] <= self.fitted.resumed_at for point in self.fitted.curve)
+        self.eval_tokens += n_told * sum(row.n_tokens for row in held_out["validation"])
         self.info = self.info.model_copy(update={"augmented": self.fitted.augmented})
         self.trainable_final = self.run.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:
@@ -293,6 +305,10 @@ class _Attempt:
     def _speed_off(self) -> dict[str, list[str]]:
         """Tricks that the run did without because they would have broken what its method or a recipe needs."""
         return {"speed_off": list(self.run.speed_off)} if self.run.speed_off else {}
+
+    def _resumed(self) -> dict[str, int]:
+        """The step at which an interrupted training went on: seconds before it are not among the run's."""
+        return {"resumed_at_step": self.fitted.resumed_at} if self.fitted.resumed_at else {}
 
     def _params(self) -> Params:
         left = {} if self.trainable_final is None else {"trainable_final": self.trainable_final}

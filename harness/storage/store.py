@@ -38,6 +38,10 @@ class Store:
         """Where a run lives, whether or not it exists."""
         return self.runs / run_id
 
+    def checkpoint(self, run_id: str) -> Path:
+        """Where the state of an unfinished run is kept, outside of its folder, which every try begins empty."""
+        return self.results / "checkpoints" / f"{run_id}.safetensors"
+
     def find(self, run_id: str) -> Record | None:
         """The finished record of a run, or None."""
         try:

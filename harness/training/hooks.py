@@ -104,6 +104,22 @@ class Hooks:
         for recipe in reversed(self.recipes):
             recipe.after_step(self.training)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the method and its recipes know beside the weights, for a checkpoint."""
+        return {
+            "logged": dict(self.training.logged),
+            "method": self.method.state_dict(self.training.model),
+            "recipes": [recipe.state_dict() for recipe in self.recipes],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back, after ``begin``."""
+        self.training.logged.clear()
+        self.training.logged.update(state["logged"])
+        self.method.load_state_dict(self.training.model, state["method"])
+        for recipe, known in zip(self.recipes, state["recipes"], strict=True):
+            recipe.load_state_dict(known)
+
     @contextmanager
     def weights(self) -> Iterator[None]:
         """The weights to be judged stand in the model inside."""
