@@ -207,7 +207,7 @@ class _Attempt:
         self.probing.before(subject)
         if adapter:
             reach = Reach(model, base.head_names, adapted.added)
-            self._train(adapted, train, held_out, n_steps)
+            self._train(adapted, train, held_out, n_steps, reach)
             reach.check()
             self._save(model, adapter)
         self.hashes["stored_hash"] = hash_folder(adapter) if adapter else ""
@@ -239,7 +239,9 @@ class _Attempt:
         self.info.out_of_domain.update({other.name: other.described(self.splits.train) for other in found})
         return {other.name: other.examples for other in found}
 
-    def _train(self, adapted: Adapted, train: list[Row], held_out: dict[str, list[Row]], n_steps: int) -> None:
+    def _train(
+        self, adapted: Adapted, train: list[Row], held_out: dict[str, list[Row]], n_steps: int, reach: Reach
+    ) -> None:
         """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
         model, formulation = adapted.model, adapted.formulation
         torch.manual_seed(derive(self.run.spec.seed, "dropout"))
@@ -263,7 +265,7 @@ class _Attempt:
         self.progress.phase("train", n_steps)
         with self.probing.during("train"):
             recipes, judged = self.run.recipes, self._judged_texts()
-            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged)
+            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged, reach)
             self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated, self.checkpoints)
         n_told = sum(point["step"] <= self.fitted.resumed_at for point in self.fitted.curve)
         self.eval_tokens += n_told * sum(row.n_tokens for row in held_out["validation"])

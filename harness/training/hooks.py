@@ -18,6 +18,7 @@ from harness.method import Method
 from harness.recipe import Losses, Recipe, Training
 from harness.storage.checkpoint import trainable
 from harness.task import Example
+from harness.training.reach import Reach
 
 Groups = list[dict[str, Any]]
 
@@ -34,6 +35,8 @@ class Trainee:
     """Names of the trained parameters that the base did not have."""
     judged: frozenset[str] = frozenset()
     """What ``loose_key`` makes of the texts that the run is judged on."""
+    reach: Reach | None = None
+    """What sees the gradients, if anything does: kept over an interruption."""
 
     def training(self, n_steps: int) -> Training:
         """A run of so many steps, as its recipes see it."""
