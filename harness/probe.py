@@ -141,6 +141,8 @@ class Probe(Plugin):
     quantities: ClassVar[tuple[Quantity, ...]]
     is_standard: ClassVar[bool] = False
     """Whether every run has it; others are asked for by name."""
+    is_of_process: ClassVar[bool] = False
+    """Whether it measures this process where others may have trained the run too: not measured then."""
     needs: "ClassVar[frozenset[AnswerPart]]" = frozenset()
     """What ``judge`` reads beside targets and predictions."""
 

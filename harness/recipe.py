@@ -50,6 +50,8 @@ class Training:
     """The base's."""
     new: frozenset[str] = frozenset()
     """Names of the trained parameters that no pretraining has made: those of heads, and what the method added."""
+    gather: Callable[[Any], list[Any]] = lambda value: [value]
+    """What each process that trains the run has of a plain value; alone the value itself."""
     _logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -74,9 +76,12 @@ class Training:
 
     def take_logged(self) -> dict[str, float]:
         """The means of what was logged since the last call."""
-        means = {name: fmean(values) for name, values in self._logged.items()}
+        pooled: defaultdict[str, list[float]] = defaultdict(list)
+        for logged in self.gather(self._logged):
+            for name, values in logged.items():
+                pooled[name] += values
         self._logged.clear()
-        return means
+        return {name: fmean(values) for name, values in pooled.items()}
 
     @contextmanager
     def outputs(self) -> "Iterator[list[Any]]":
@@ -110,6 +115,10 @@ class Recipe(Plugin):
     """Whether another recipe beside it would break what it promises: the run is skipped then."""
     relabels: ClassVar[bool] = False
     """Whether changing labels is its very idea: those of others stay as they are."""
+    is_shareable: ClassVar[bool] = True
+    """Whether several processes may share the examples of a step: ``losses`` is called in each for its own batches, and
+    all else in all, after the gradients were summed. Not where examples are compared with those of the same batch, or
+    gradients are kept elsewhere than in ``.grad``."""
 
     @property
     def passes(self) -> float:

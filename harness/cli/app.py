@@ -27,6 +27,7 @@ from harness.cli import (
 from harness.cli.console import note, set_up
 from harness.cli.usage import Commands, click_errors, usage_message
 from harness.core.errors import HarnessError, HarnessWarning
+from harness.core.launch import is_first
 
 app = typer.Typer(
     name="harness",
@@ -70,7 +71,7 @@ def main() -> None:
     # Deprecations are advice to authors of libraries, not to a user of this program.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.simplefilter("once", HarnessWarning)
+    warnings.simplefilter("once" if is_first() else "ignore", HarnessWarning)
     warnings.showwarning = _show_warning
     sys.exit(_exit_code())
 

@@ -7,6 +7,7 @@ import typer
 
 from harness.cli.console import note, say, say_table
 from harness.cli.options import RESULTS, Recipes, Results
+from harness.core.launch import is_first
 
 if TYPE_CHECKING:
     from harness.runs.resolve import Resolved
@@ -41,14 +42,16 @@ def run(
     resolved = resolve(asked_for(named, set_ or (), recipes=recipe or (), probes=probe or ()))
 
     if dry_run:
-        _print_forecast(resolved)
+        if is_first():
+            _print_forecast(resolved)
         return
 
     from harness.runs.run import run as run_spec
     from harness.storage.record import RETRIED
 
     record = run_spec(resolved, results, force=force)
-    print_record(record, results)
+    if is_first():
+        print_record(record, results)
     if record.status in RETRIED:
         raise typer.Exit(1)
 

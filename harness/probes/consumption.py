@@ -23,6 +23,7 @@ class Consumption(Probe):
         "Henderson et al. 2020, section 4, https://arxiv.org/abs/2002.05651; Linux power capping framework, "
         "https://docs.kernel.org/power/powercap/powercap.html"
     )
+    is_of_process: ClassVar[bool] = True
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("train_joules", "measured energy of training without its validations", "J"),
         Quantity("run_joules", "measured energy of the whole run", "J"),

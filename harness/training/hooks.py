@@ -18,6 +18,7 @@ from harness.method import Method
 from harness.recipe import Losses, Recipe, Training
 from harness.storage.checkpoint import trainable
 from harness.task import Example
+from harness.training.ranks import ALONE, Ranks
 
 Groups = list[dict[str, Any]]
 
@@ -34,12 +35,15 @@ class Trainee:
     """Names of the trained parameters that the base did not have."""
     judged: frozenset[str] = frozenset()
     """What ``loose_key`` makes of the texts that the run is judged on."""
+    ranks: Ranks = ALONE
+    """The processes that train it."""
 
     def training(self, n_steps: int) -> Training:
         """A run of so many steps, as its recipes see it."""
         base, spec = self.formulation.base, self.formulation.spec
         heads = {name for name in trainable(self.model) if is_of_head(name, base.head_names)}
-        return Training(self.model, n_steps, spec.seed, 0, spec.base.name, base.tokenizer, self.added | heads)
+        new, gather = self.added | heads, self.ranks.gather
+        return Training(self.model, n_steps, spec.seed, 0, spec.base.name, base.tokenizer, new, gather)
 
 
 @dataclass(frozen=True)
