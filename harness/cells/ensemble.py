@@ -177,7 +177,7 @@ def _cost(members: Sequence[Record]) -> Cost:
 
 SUMMED_COSTS = (
     "load_seconds", "tokenize_seconds", "train_seconds", "eval_seconds", "total_seconds", "train_tokens",
-    "padded_tokens", "eval_tokens",
+    "padded_tokens", "eval_tokens", "pretrain_seconds", "pretrain_tokens", "pretrain_passes",
 )  # fmt: skip
 """Members are made and asked one after the other."""
 

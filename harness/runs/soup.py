@@ -16,7 +16,7 @@ from harness.data.tasks import find_task
 from harness.libraries.peft import merge_updates
 from harness.metric import make_metric
 from harness.runs.adapted import Adapted, adapt, load_base
-from harness.runs.export import ADAPTER, load_run, prepare
+from harness.runs.export import ADAPTER, as_started, load_run, prepare
 from harness.runs.predict import Judged, predict
 from harness.runs.resolve import resolve
 from harness.storage.checkpoint import hash_folder, hash_tensors
@@ -64,6 +64,7 @@ def cook(members: Sequence[Record], mix: Mix, results: Path, adapter: Path) -> C
     else:
         mixed, used = _mean(weights), tuple(members)
     if mix in ("ties", "dare"):
+        run = as_started(first, run)
         start = snapshot(adapt(run, load_base(run), 2).model)
         mixed |= _merged(_updated(weights, start, adapted), mix, first.spec.seed)
     restore(adapted.model, mixed)
@@ -104,6 +105,7 @@ def _weights(member: Record, adapted: Adapted, first: Record, results: Path) -> 
     """
     loaded = adapted if member.run_id == first.run_id else load_run(member.run_id, results)[2]
     is_alike = _config(member, results) == _config(first, results)
+    is_alike &= member.weights.pretrained == first.weights.pretrained
     if not is_alike or hash_tensors(_frozen(loaded)) != hash_tensors(_frozen(adapted)):
         raise SpecError(
             f"runs {first.run_id} and {member.run_id} have other frozen parameters (drawn from their seeds): "
