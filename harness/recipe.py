@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RECIPES",
     "BaseInfo",
+    "Beside",
     "Example",
     "Losses",
     "Need",
@@ -35,6 +36,19 @@ __all__ = [
     "make_recipe",
     "passes_of",
 ]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Training examples of another task, asked in the formulation of the run."""
+
+    formulation: Any
+    """The run's formulation bound to that task: its ``collate``, ``losses`` and ``n_counted``."""
+    rows: Sequence[Any]
+    """Encoded examples, without those whose text the run is judged on."""
+    n_left_out: int
+    own_outputs: int
+    """Outputs of a head that the task needs for itself; 0 where the run's own head, or none, answers it."""
 
 
 @dataclass
@@ -51,6 +65,10 @@ class Training:
     """The base's."""
     new: frozenset[str] = frozenset()
     """Names of the trained parameters that no pretraining has made: those of heads, and what the method added."""
+    n_counted: Callable[[Sequence[Any]], int] = len
+    """What the loss of a step is the mean of, in these rows."""
+    beside: "Callable[[str, int | None], Beside] | None" = None
+    """Reads another task by its name, at most so many of its training examples."""
     logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """What was put on the curve since the last validation."""
 
