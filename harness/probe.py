@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from harness.storage.predictions import AnswerPart, Answers
     from harness.storage.record import Record
 
-Phase = Literal["run", "load", "tokenize", "train", "eval", "report"]
-"""What a run does; ``run`` is all of it, ``report`` telling others of a validation (a search may end the run there)."""
+Phase = Literal["run", "pretrain", "load", "tokenize", "train", "eval", "report"]
+"""What a run does; ``run`` is all of it, ``pretrain`` what recipes do to the base before it is loaded, ``report``
+telling others of a validation (a search may end the run there)."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ __all__ = [
     "Example",
     "Losses",
     "Need",
+    "Pretraining",
     "Recipe",
     "Space",
     "TaskInfo",
@@ -97,6 +98,24 @@ A batch has ``rows`` (each with its ``example``) and ``inputs``, the tensors tha
 """
 
 
+@dataclass(frozen=True)
+class Pretraining:
+    """Learning from unlabelled texts before the method begins, of every weight of the base, and how it is done.
+
+    Encoders fill in masked tokens, decoders predict the next one. Nothing is chosen on validation.
+    """
+
+    epochs: int
+    max_steps: int | None
+    """Optimizer steps; overrides epochs."""
+    batch_size: int
+    learning_rate: float
+    mask_rate: float
+    """Share of the tokens that an encoder is to tell."""
+    texts_of: str = ""
+    """Task whose training texts are read; empty: the run's own."""
+
+
 class Recipe(Plugin):
     """A way of training; the fields of a subclass are its settings with their published defaults.
 
@@ -124,6 +143,17 @@ class Recipe(Plugin):
     def bases(self) -> Sequence[str]:
         """Names of bases that it reads beside the one that is trained: their weights too decide the result."""
         return ()
+
+    def tasks(self) -> Sequence[str]:
+        """Names of tasks whose examples it reads beside the run's: they too decide the result."""
+        return ()
+
+    def pretraining(self) -> Pretraining | None:
+        """What the base learns before any method sees it; what it gives is cached, and is there for every method.
+
+        A recipe that has one is part of a run also where the method trains nothing.
+        """
+        return None
 
     def begin(self, training: Training) -> None:
         """Called once, before the first step; the model is what the method made of it."""

@@ -88,6 +88,9 @@ def print_record(record: "Record", results: Path) -> None:
         trained = f"{params.trainable:,} of {params.total:,} ({params.trainable_percent:.2f} %)"
         rows.append(["trainable parameters", trained])
         rows.append(["training", f"{cost.train_seconds:.1f} s, {cost.train_tokens:,} tokens"])
+        if cost.pretrain_seconds:
+            when = "done before" if cost.pretrain_cached else "done now"
+            rows.append(["pretraining", f"{cost.pretrain_seconds:.1f} s, {cost.pretrain_passes:g} passes ({when})"])
         rows.append(["evaluation", f"{cost.eval_seconds:.1f} s"])
     known = quantities()
     for name, value in record.measured.items():

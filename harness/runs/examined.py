@@ -35,7 +35,7 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
     def unadapted(auto_class: str = "") -> nn.Module:
         if not auto_class:
             return load_base(run).model
-        return load(run.spec.base, Wanted(auto_class), run.method.unquantized_blocks).model
+        return load(run.starting_base, Wanted(auto_class), run.method.unquantized_blocks).model
 
     def served(*, merged: bool = False) -> Served:
         return _served(run, adapter, splits.train, merged)

@@ -26,6 +26,7 @@ from harness.runs import identity
 from harness.runs.adapted import Adapted, adapt, load_base, start_batches
 from harness.runs.examined import subject_of
 from harness.runs.predict import Judged, predict
+from harness.runs.pretrained import Price, start
 from harness.runs.probing import Probing
 from harness.runs.progress import RunProgress, run_progress
 from harness.runs.resolve import Resolved, resolve
@@ -122,6 +123,7 @@ class _Attempt:
     metrics_last: dict[str, float] = field(default_factory=dict)
     answered: dict[str, AnswerCounts] = field(default_factory=dict)
     eval_tokens: int = 0
+    price: Price = field(default_factory=Price)
 
     def __post_init__(self) -> None:
         self.probing = Probing(self.run)
@@ -185,6 +187,7 @@ class _Attempt:
     def _adapt(self) -> None:
         """Load, apply, tokenize, train, evaluate, store."""
         method, splits = self.run.method, self.splits
+        self._pretrain()
         self.progress.phase("load")
         with self.probing.during("load"):
             base = load_base(self.run)
@@ -214,6 +217,17 @@ class _Attempt:
         judged = self._evaluate(model, formulation, held_out | elsewhere)
         self.progress.phase("measure")
         self.probing.after(replace(subject, answers={part.split: part.stored(self.run.task) for part in judged}))
+
+    def _pretrain(self) -> None:
+        """Let recipes pretrain the base, or find it as they did before."""
+        if not any(recipe.pretraining() for recipe in self.run.recipes):
+            return
+        self.progress.phase("pretrain")
+        with self.probing.during("pretrain"):
+            self.run, self.price = start(self.run, self.splits, self.progress.step)
+        pretrained = weights_of(self.run.start).fingerprint
+        self.weights = self.weights.model_copy(update={"pretrained": pretrained})
+        self._log("pretrained", cached=self.price.cached, seconds=self.price.seconds)
 
     def _encode(self, formulation: BoundFormulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
         """The rows of each split to be answered, checked before anything is trained."""
@@ -324,6 +338,7 @@ class _Attempt:
             padded_tokens=self.fitted.padded_tokens,
             optimizer_bytes=self.fitted.optimizer_bytes,
             eval_tokens=self.eval_tokens,
+            **{f"pretrain_{name}": value for name, value in vars(self.price).items()},
         )
 
     def _log(self, event: str, **values: Any) -> None:
