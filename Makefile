@@ -1,4 +1,5 @@
 # `make demo`: set up and train LoRA on real data. `make test`: set up and run every test.
+# `make faults`: more than 500 faults put into suites and searches. `make fuzz`: 100,000 examples of user input.
 # `make bench`: the harness against a Trainer script and lm-evaluation-harness, on this machine.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,7 +7,7 @@ INSTALLED := .venv/.installed
 # A worker a core, each on one thread; every worker holds torch and its own bases, so not more than four.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-fast lint bench
+.PHONY: demo test test-fast lint bench faults fuzz
 
 demo: .venv/.runtime
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes
@@ -22,6 +23,12 @@ bench: $(INSTALLED)
 	$(BIN)/python -m harness fetch minilm smollm2-135m rotten_tomatoes openbookqa
 	$(BIN)/python -m tests.bench.speed --out results/tables/speed.json
 	$(BIN)/python -m tests.bench.verdict_cost --out results/tables/verdict_cost.json
+
+faults: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.faults --out results/tables/faults.md
+
+fuzz: $(INSTALLED)
+	FUZZ_EXAMPLES=16000 $(PYTEST) tests/fuzz
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
