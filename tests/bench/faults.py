@@ -4,7 +4,7 @@ Prints a table, written to `--out`: for each kind of fault how often it was inje
 records counted twice or half, and reruns whose answers equal those of an undisturbed run, to the last bit. "Left work"
 counts the injections after which something had to be done again.
 
-Processes are forked from one that has torch, and do the suite's jobs as a worker does them: an injection takes a second.
+Processes are forked from one that has torch, and do the suite's jobs as a worker does: an injection takes a second.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import random
 import resource
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import warnings
@@ -40,6 +41,7 @@ FORK = get_context("fork")
 """Processes that have torch already: an injection takes a fraction of a second."""
 TRACEBACK = 70
 """Exit code of a process that ended with anything but an error of the program's own."""
+HANGS_SECONDS = 60.0
 SEARCH = SearchSpec(trials=3, sampler="random", pruner="none")
 
 
@@ -187,11 +189,24 @@ def killed(bench: Bench, n_processes: int, limit: Callable[[], object] | None = 
         for process in processes:
             if limit is None and process.pid:
                 os.kill(process.pid, signal.SIGKILL)
-            process.join()
+            ended(process)
             if process.exitcode == TRACEBACK:
                 raise RuntimeError("the process ended with a traceback, not with a sentence")
 
     return fault
+
+
+def ended(process: Any) -> None:
+    """Wait for the end.
+
+    Raises:
+        TimeoutError: the process hangs.
+    """
+    process.join(HANGS_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        raise TimeoutError(f"a process did not end within {HANGS_SECONDS} s")
 
 
 def quietly(jobs: Sequence[Job], results: Path, limit: Callable[[], object] | None = None) -> None:
@@ -240,12 +255,12 @@ def search_killed(bench: Bench, storage: bool) -> None:
     time.sleep(bench.random.uniform(0.0, 2.0))
     assert process.pid
     os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    ended(process)
     before = set(finished(results))
     count.hit += len(before) < (SEARCH.trials or 0)
     process = FORK.Process(target=search_quietly, args=(bench, results, url))
     process.start()
-    process.join()
+    ended(process)
     count.lost += len(before - set(finished(results)))
     count.duplicates += max(0, len(finished(results)) - (SEARCH.trials or 0))
     count.identical += process.exitcode == 0 and answers(results) == searched(bench)
@@ -274,7 +289,7 @@ def searched(bench: Bench) -> dict[str, bytes]:
     if not results.exists():
         process = FORK.Process(target=search_quietly, args=(bench, results, None))
         process.start()
-        process.join()
+        ended(process)
     return answers(results)
 
 
@@ -293,9 +308,11 @@ DAMAGES: dict[str, tuple[str, Callable[[Path, random.Random], None]]] = {
 
 def run_all(bench: Bench, divisor: int) -> None:
     """Every kind of fault."""
+    start = time.monotonic()
     for kind, (pattern, how) in DAMAGES.items():
         for _ in range(45 // divisor):
             bench.inject(kind, damaging(bench, pattern, how), from_whole=True)
+        print(f"{kind}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     for _ in range(25 // divisor):
         bench.inject("SIGKILL of a worker, as for want of memory", killed(bench, 1), from_whole=False)
         bench.inject("SIGKILL of two suites at once on one folder", killed(bench, 2), from_whole=False)

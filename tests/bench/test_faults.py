@@ -40,6 +40,6 @@ def test_a_lost_record_and_another_answer_are_counted(bench: Bench) -> None:
 
     bench.inject("lost", lose, from_whole=True)
     assert bench.counts["lost"].lost == 1
-    bench.expected = {name: b"" for name in bench.expected}
+    bench.expected = dict.fromkeys(bench.expected, b"")
     bench.inject("changed", lambda results: None, from_whole=True)
     assert bench.counts["changed"].identical == 0
