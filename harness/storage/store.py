@@ -18,6 +18,8 @@ from harness.storage.files import breaks_seal, one_line, sealed, sync, sync_tree
 from harness.storage.record import Record, StoredFile
 
 RECORD = "record.json"
+NOTES = ("spec.json", "log.jsonl")
+"""What nothing is read from once the run is finished."""
 RUN_ID = re.compile(r"[0-9a-f]{12}")
 SUPERSEDED = re.compile(r"[0-9a-f]{12}\.[1-9][0-9]*")
 
@@ -184,7 +186,7 @@ class Store:
             The record as it is stored, with the sizes and checksums of the run's files.
         """
         sync_tree(folder)
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NOTES)
         files = {path.relative_to(folder).as_posix(): _described(path) for path in paths}
         finished = record.model_copy(update={"files": files})
         content = sealed(finished.model_dump(mode="json", by_alias=True, exclude={"sha256"}))

@@ -4,7 +4,7 @@ Prints a table, written to `--out`: for each kind of fault how often it was inje
 records counted twice or half, and reruns whose answers equal those of an undisturbed run, to the last bit. "Left work"
 counts the injections after which something had to be done again.
 
-Processes are forked from one that has torch, and do the suite's jobs as a worker does: an injection takes a second.
+Most processes are forked from one that has torch, and do a suite's jobs as a worker does: an injection takes a second.
 """
 
 import argparse
@@ -14,16 +14,20 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from harness.core.errors import HarnessError, HarnessWarning
@@ -41,6 +45,8 @@ FORK = get_context("fork")
 """Processes that have torch already: an injection takes a fraction of a second."""
 TRACEBACK = 70
 """Exit code of a process that ended with anything but an error of the program's own."""
+Damage = Callable[[Path, random.Random], None]
+"""What is done to a file."""
 HANGS_SECONDS = 60.0
 SEARCH = SearchSpec(trials=3, sampler="random", pruner="none")
 
@@ -87,14 +93,16 @@ class Bench:
             # Whatever was finished and not itself harmed is still there, once.
             before = finished(results)
             intact = {name for name in kept(results) if name not in (harmed if isinstance(harmed, set) else ())}
-            count.lost += len(intact - set(before))
+            count.lost += len(intact - set(finished(results, "")))
             count.duplicates += len(before) - len(set(before))
             count.hit += len(before) < len(self.jobs) or any(map(is_damaged, before, [results] * len(before)))
             rerun(self.jobs, results)
-            after = finished(results)
+            ours = {job.id for job in self.jobs}
+            after = [name for name in finished(results) if name in ours]
             count.duplicates += max(0, len(after) - len(self.jobs))
             count.lost += max(0, len(self.jobs) - len(after))
-            count.identical += answers(results) == self.expected
+            found = {name: value for name, value in answers(results).items() if name in ours}
+            count.identical += found == self.expected
         except Exception as error:
             count.problems.append(f"{type(error).__name__}: {error}")
         finally:
@@ -114,11 +122,11 @@ def rerun(jobs: Sequence[Job], results: Path) -> None:
         do(jobs, results)
 
 
-def finished(results: Path) -> list[str]:
-    """The ids that are counted as finished runs."""
+def finished(results: Path, status: str = "ok") -> list[str]:
+    """The ids that are counted as finished runs, of a status or of any."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HarnessWarning)
-        return [record.run_id for record in Store(results).records() if record.status == "ok"]
+        return [record.run_id for record in Store(results).records() if status in ("", record.status)]
 
 
 def is_damaged(run_id: str, results: Path) -> bool:
@@ -165,7 +173,7 @@ def touched(path: Path, rng: random.Random) -> None:
     os.utime(path, (moment, moment))
 
 
-def damaging(bench: Bench, pattern: str, how: Callable[[Path, random.Random], None]) -> Callable[[Path], set[str]]:
+def damaging(bench: Bench, pattern: str, how: Damage) -> Callable[[Path], set[str]]:
     """A fault in a random file of the results; returns the runs whose record it may have taken."""
 
     def fault(results: Path) -> set[str]:
@@ -235,7 +243,7 @@ def full_disk(bench: Bench) -> Callable[[Path], None]:
 
 def small_memory(bench: Bench) -> Callable[[Path], None]:
     """So little memory more that a run can't have what it needs at some point."""
-    more = bench.random.randrange(1, 64) * 1_000_000
+    more = bench.random.randrange(4_000_000)
 
     def limit() -> None:
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -274,7 +282,171 @@ def search_quietly(bench: Bench, results: Path, url: str | None) -> None:
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     storage.HEARTBEAT_SECONDS = 1
-    search_cell(cell(bench), SEARCH, results, storage=url)
+    try:
+        search_cell(cell(bench), SEARCH, results, storage=url)
+    except HarnessError:
+        os._exit(1)
+    except BaseException:
+        os._exit(TRACEBACK)
+
+
+def search_damaged(bench: Bench, kind: str, how: Damage) -> None:
+    """A damaged file of a finished study; where the search refuses it, it is moved away as the message says."""
+    count, results = bench.counts[kind], bench.folder / "search"
+    expected = searched(bench)
+    shutil.copytree(bench.folder / "searched", results)
+    count.injected += 1
+    how(bench.random.choice(sorted(path for path in results.glob("studies/*") if path.is_file())), bench.random)
+    exit_code = search_once(bench, results)
+    if exit_code == 1:
+        count.hit += 1
+        shutil.rmtree(results / "studies")
+        exit_code = search_once(bench, results)
+    found = answers(results)
+    count.lost += len(expected.keys() - found.keys())
+    count.duplicates += len(found.keys() - expected.keys())
+    count.identical += exit_code == 0 and found == expected
+    shutil.rmtree(results)
+
+
+def search_once(bench: Bench, results: Path) -> int | None:
+    """A search to its end; its exit code."""
+    process = FORK.Process(target=search_quietly, args=(bench, results, None))
+    process.start()
+    ended(process)
+    return process.exitcode
+
+
+def changing(bench: Bench, source: str) -> Callable[[Path], None]:
+    """The base's weights, or the examples, are others for a moment while the suite runs."""
+    spec = bench.jobs[0].spec
+    is_base = source == "base"
+    path = Path(spec.base.name) / "model.safetensors" if is_base else Path(spec.task.name.partition("?")[0])
+    other = bench.folder / f"other-{path.name}"
+    if not other.exists():
+        (other_weights if is_base else other_rows)(path, other)
+
+    def fault(results: Path) -> None:
+        before = bench.folder / "before"
+        shutil.copy(path, before)
+        process = FORK.Process(target=as_worker, args=(bench.jobs, results))
+        process.start()
+        time.sleep(bench.random.uniform(0.0, 0.5))
+        os.replace(shutil.copy(other, f"{path}.new"), path)
+        time.sleep(bench.random.uniform(0.0, 1.0))
+        os.replace(before, path)
+        ended(process)
+        if process.exitcode == TRACEBACK:
+            raise RuntimeError("the process ended with a traceback, not with a sentence")
+
+    return fault
+
+
+def as_worker(jobs: Sequence[Job], results: Path) -> None:
+    """``quietly``, with what a worker keeps between its jobs."""
+    from harness.bases.load import keep_bases
+
+    keep_bases()
+    quietly(jobs, results)
+
+
+def other_weights(path: Path, to: Path) -> None:
+    """The same tensors, larger."""
+    from safetensors.torch import load_file, save_file
+
+    save_file({name: 1.5 * tensor for name, tensor in load_file(path).items()}, to, metadata={"format": "pt"})
+
+
+def other_rows(path: Path, to: Path) -> None:
+    """Half of the rows."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, len(table) // 2), to)
+
+
+def command_killed(bench: Bench, worker_only: bool) -> Callable[[Path], None]:
+    """SIGKILL of ``harness suite --workers 2`` with all its processes, or of one worker."""
+
+    def fault(results: Path) -> None:
+        spec = bench.jobs[0].spec
+        file = bench.folder / "suite.toml"
+        training = 'epochs = 2\nbatch_size = 16\nmax_steps = 3\nprecision = "fp32"'
+        axes = f'bases = ["{spec.base.name}"]\ntasks = ["{spec.task.name}"]\nseeds = [0, 1]'
+        file.write_text(f"{axes}\n[training]\n{training}\n[methods.lora]\n[methods.bitfit]\n")
+        command = [sys.executable, "-m", "harness", "suite", str(file), "--workers", "2", "--results", str(results)]
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, start_new_session=True, text=True, **silent)  # type: ignore[call-overload]
+        wait_for_worker(results)
+        time.sleep(bench.random.uniform(0.0, 8.0))
+        if worker_only:
+            logs = sorted(results.glob("runs/.logs/worker-*.log"))
+            with suppress(ProcessLookupError):
+                os.kill(int(bench.random.choice(logs).stem.partition("-")[2]), signal.SIGKILL)
+        elif process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        _, told = process.communicate(timeout=4 * HANGS_SECONDS)
+        if "Traceback" in told:
+            raise RuntimeError(told.strip().splitlines()[-1])
+
+    return fault
+
+
+def wait_for_worker(results: Path) -> None:
+    """Wait until a worker has begun; each makes a log."""
+    deadline = time.monotonic() + HANGS_SECONDS
+    while not any(results.glob("runs/.logs/*")):
+        if time.monotonic() > deadline:
+            raise TimeoutError("no worker has begun")
+        time.sleep(0.1)
+
+
+def hub_that(mode: str) -> Callable[[Path], None]:
+    """A hub that answers wrongly or not at all when a base is asked for: a sentence and exit code 2, in time."""
+
+    def fault(results: Path) -> None:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (WrongHub,), {"mode": mode}))
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        asked = ["--method", "lora", "--task", "sst2", "--base", "someone/base", "--results", str(results)]
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        online = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0", "HF_HOME": str(results / "hub")}
+        command = [sys.executable, "-m", "harness", "run", *asked]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=3 * HANGS_SECONDS, env=os.environ | online
+            )
+        finally:
+            server.shutdown()
+            server.server_close()
+        if done.returncode != 2 or "Traceback" in done.stderr or "the hub (" not in done.stderr:
+            raise RuntimeError(f"exit code {done.returncode}: {done.stderr.strip()[-300:]}")
+
+    return fault
+
+
+class WrongHub(BaseHTTPRequestHandler):
+    """Answers every request in one wrong way."""
+
+    mode = ""
+
+    def do_GET(self) -> None:
+        """Answer, or not."""
+        if self.mode == "never":
+            time.sleep(10 * HANGS_SECONDS)
+            return
+        self.send_response(int(self.mode) if self.mode.isdigit() else 200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        if self.mode == "slowly":
+            time.sleep(10 * HANGS_SECONDS)
+        with suppress(OSError):
+            self.wfile.write(b"\xff{" * 50)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
 
 
 def cell(bench: Bench) -> Any:
@@ -293,10 +465,10 @@ def searched(bench: Bench) -> dict[str, bytes]:
     return answers(results)
 
 
-DAMAGES: dict[str, tuple[str, Callable[[Path, random.Random], None]]] = {
+DAMAGES: dict[str, tuple[str, Damage]] = {
     "record.json cut short": ("runs/*/record.json", cut),
     "predictions cut short": ("runs/*/*.parquet", cut),
-    "spec.json or log.jsonl cut short": ("runs/*/*.json*", cut),
+    "spec.json or log.jsonl cut short": ("runs/*/[sl]*.json*", cut),
     "adapter cut short": ("runs/*/adapter/*", cut),
     "lock cut short or filled": ("runs/.*.lock", garbage),
     "any file zeroed": ("runs/*/**/*", zeroed),
@@ -318,10 +490,19 @@ def run_all(bench: Bench, divisor: int) -> None:
         bench.inject("SIGKILL of two suites at once on one folder", killed(bench, 2), from_whole=False)
         bench.inject("full disk (a limit on files)", full_disk(bench), from_whole=False)
         bench.inject("memory limit", small_memory(bench), from_whole=False)
+        bench.inject("base changes under a running suite", changing(bench, "base"), from_whole=False)
+        bench.inject("data change under a running suite", changing(bench, "data"), from_whole=False)
     for _ in range(20 // divisor):
         search_killed(bench, storage=False)
+        search_damaged(bench, "journal or record of a study cut short", cut)
+        search_damaged(bench, "garbage in journal or record of a study", garbage)
     for _ in range(5 // divisor):
         search_killed(bench, storage=True)
+        bench.inject("SIGKILL of `suite --workers 2`", command_killed(bench, False), from_whole=False)
+        bench.inject("SIGKILL of one of its workers", command_killed(bench, True), from_whole=False)
+    for mode in ("429", "500", "garbage", "slowly", "never"):
+        for _ in range(2 // divisor):
+            bench.inject(f"hub answers {mode}", hub_that(mode), from_whole=True)
 
 
 def rows(counts: dict[str, Count]) -> Iterator[str]:

@@ -28,9 +28,9 @@ from harness.search.url import masked
 from harness.storage.predictions import Answers, read_answers, write_predictions
 from harness.storage.store import Store
 from harness.suites.suite import read_suite
-from tests.synthetic import make_record, write_run
+from tests.synthetic import make_record, write_grid, write_run
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "350"))
 """Of each property."""
 
 fuzzed = settings(
@@ -193,8 +193,11 @@ def test_a_storage_is_opened_or_refused(url: str, tmp_path: Path, monkeypatch: p
     assert "\n" not in str(refusal(use))
 
 
-ARGUMENT = WORD | st.sampled_from(
-    ["--method", "--task", "--base", "--set", "--recipe", "--results", "--dry-run", "--format", "--costs", "--where"]
+OPTIONS = ["method", "task", "base", "set", "recipe", "seeds", "objectives", "constraint", "storage", "results"]
+OPTIONS += ["rows", "columns", "compare", "costs", "where", "metric", "split", "format", "checkpoint", "average", "x"]
+VALUE = WORD | st.sampled_from(["test", "training.epochs=2", "train_seconds", "seed=0", "method=lora", "latex", "csv"])
+ARGUMENTS = st.lists(st.tuples(st.sampled_from(OPTIONS).map("--{}".format), VALUE) | st.tuples(VALUE), max_size=4).map(
+    lambda parts: [word for part in parts for word in part]
 )
 COMMANDS = ["check", "list", "show", "table", "search", "suite", "card", "predict", "nonsense"]
 # What would train is left to --dry-run.
@@ -204,7 +207,7 @@ DRY = {"search": ["--trials", "0"], "suite": ["--dry-run"], "predict": [], "chec
 @slowly
 @given(
     command=st.sampled_from(COMMANDS),
-    arguments=st.lists(ARGUMENT, max_size=5),
+    arguments=ARGUMENTS,
     environment=st.dictionaries(
         st.sampled_from(["HARNESS_DATA_DIR", "HARNESS_MODEL_DIR", "HARNESS_CACHE_DIR"]),
         st.text(string.printable, max_size=9),
@@ -214,6 +217,8 @@ DRY = {"search": ["--trials", "0"], "suite": ["--dry-run"], "predict": [], "chec
 def test_a_command_ends_with_a_known_exit_code(
     command: str, arguments: list[str], environment: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if not (tmp_path / "results").exists():
+        write_grid(tmp_path / "results", {"lora": 0.5, "full": 0.8}, n_seeds=3, n_examples=20)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         for name, value in environment.items():
