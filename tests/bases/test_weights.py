@@ -111,9 +111,10 @@ def test_a_base_that_changes_while_a_run_uses_it_leaves_no_record(
     make_spec: MakeSpec, tmp_path: Path, snapshots: dict[str, Path], register: Register
 ) -> None:
     base = shutil.copytree(snapshots["encoder"], tmp_path / "base")
-    with (base / "config.json").open("a") as file:
-        file.write("\n")  # a state of its own: the hash is not that of another test
-    change = f"open({str(base / 'config.json')!r}, 'a').write('\\n')"
+    config = base / "config.json"
+    size = config.stat().st_size
+    config.write_text(f"{config.read_text()}\n")
+    change = f"import os; os.truncate({str(config)!r}, {size})"
     register("methods", "changing", change)
     spec = make_spec("changing", base={"name": str(base)}, training={"max_steps": 1})
     with pytest.raises(SourceError, match=r"changed while it was being used .* run it again"):

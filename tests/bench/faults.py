@@ -95,9 +95,9 @@ class Bench:
             intact = {name for name in kept(results) if name not in (harmed if isinstance(harmed, set) else ())}
             count.lost += len(intact - set(finished(results, "")))
             count.duplicates += len(before) - len(set(before))
-            count.hit += len(before) < len(self.jobs) or any(map(is_damaged, before, [results] * len(before)))
-            rerun(self.jobs, results)
             ours = {job.id for job in self.jobs}
+            count.hit += not ours.issubset(before) or any(map(is_damaged, before, [results] * len(before)))
+            rerun(self.jobs, results)
             after = [name for name in finished(results) if name in ours]
             count.duplicates += max(0, len(after) - len(self.jobs))
             count.lost += max(0, len(self.jobs) - len(after))
@@ -317,6 +317,46 @@ def search_once(bench: Bench, results: Path) -> int | None:
     return process.exitcode
 
 
+def read_only(bench: Bench) -> Callable[[Path], None]:
+    """Results on a file system that can't be written; it takes root to make one."""
+
+    def fault(results: Path) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(results)], check=True)
+        try:
+            process = FORK.Process(target=quietly, args=(bench.jobs, results))
+            process.start()
+            ended(process)
+        finally:
+            subprocess.run(["umount", str(results)], check=True)
+        if process.exitcode != 1:
+            raise RuntimeError(f"exit code {process.exitcode}, not a sentence")
+
+    return fault
+
+
+def small_disk(bench: Bench) -> Callable[[Path], None]:
+    """A file system of its own that is full after so many bytes; it takes root to make one."""
+
+    def fault(results: Path) -> None:
+        size = 4096 * bench.random.randrange(4, 120)
+        kept = results.with_name("kept")
+        results.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(results)], check=True)
+        try:
+            process = FORK.Process(target=quietly, args=(bench.jobs, results))
+            process.start()
+            ended(process)
+            shutil.copytree(results, kept)
+        finally:
+            subprocess.run(["umount", str(results)], check=True)
+        results.rmdir()
+        kept.rename(results)
+        if process.exitcode == TRACEBACK:
+            raise RuntimeError("the process ended with a traceback, not with a sentence")
+
+    return fault
+
+
 def changing(bench: Bench, source: str) -> Callable[[Path], None]:
     """The base's weights, or the examples, are others for a moment while the suite runs."""
     spec = bench.jobs[0].spec
@@ -500,6 +540,10 @@ def run_all(bench: Bench, divisor: int) -> None:
         search_killed(bench, storage=True)
         bench.inject("SIGKILL of `suite --workers 2`", command_killed(bench, False), from_whole=False)
         bench.inject("SIGKILL of one of its workers", command_killed(bench, True), from_whole=False)
+    if os.geteuid() == 0:
+        for _ in range(20 // divisor):
+            bench.inject("full disk (a small file system)", small_disk(bench), from_whole=False)
+            bench.inject("read-only results", read_only(bench), from_whole=True)
     for mode in ("429", "500", "garbage", "slowly", "never"):
         for _ in range(2 // divisor):
             bench.inject(f"hub answers {mode}", hub_that(mode), from_whole=True)
