@@ -28,7 +28,7 @@ faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.faults --out results/tables/faults.md
 
 fuzz: $(INSTALLED)
-	FUZZ_EXAMPLES=16000 $(PYTEST) tests/fuzz
+	FUZZ_EXAMPLES=16200 $(PYTEST) tests/fuzz
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

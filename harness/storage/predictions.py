@@ -264,6 +264,7 @@ def read_columns(path: str, names: list[str], needs: Collection[AnswerPart] = ()
         found = pq.ParquetFile(pa.BufferReader(content))
         wanted = [*names, *filter(partial(_is_needed, needs), found.schema_arrow.names if needs else [])]
         table = found.read(columns=wanted, use_threads=False)
+        table.validate(full=True)  # texts that are no UTF-8 would else be found where they are used
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError) as error:
