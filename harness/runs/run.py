@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from harness import data
-from harness.bases.weights import weights_of
-from harness.core.errors import HarnessError, NoResult, Unsupported
+from harness.bases.weights import check_unchanged, weights_of
+from harness.core.errors import HarnessError, NoResult, SourceError, Unsupported
 from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
@@ -94,7 +94,12 @@ def run(
         with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
             attempt = _Attempt(resolved, splits, info, weights, folder, progress, on_validation, checkpoints)
             record = attempt.record(run_id, label)
-            store.finish(folder, record)
+            try:
+                check_unchanged(resolved.spec.base.name, weights)
+            except SourceError:
+                checkpoints.remove()  # a state of other weights is not to be gone on with
+                raise
+            record = store.finish(folder, record)
         if record.status not in RETRIED:
             checkpoints.remove()
     return record
