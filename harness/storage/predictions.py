@@ -265,11 +265,12 @@ def read_columns(path: str, names: list[str], needs: Collection[AnswerPart] = ()
         wanted = [*names, *filter(partial(_is_needed, needs), found.schema_arrow.names if needs else [])]
         table = found.read(columns=wanted, use_threads=False)
         table.validate(full=True)  # texts that are no UTF-8 would else be found where they are used
+        is_whole = sorted(table.column_names) == sorted(wanted)
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a column's name
         raise unreadable(path, one_line(error)) from None
-    if sorted(table.column_names) != sorted(wanted):
+    if not is_whole:
         raise unreadable(path, f"it has not one column each of {', '.join(names)}")
     return table
 
