@@ -92,7 +92,7 @@ def _ensemble(store: "Store", asked: "Ensemble", read: "Read") -> "Record":
     record = record_of(asked, answers, _now())
     with store.writing(record.run_id, record.spec) as folder:
         write_predictions(answers, folder / PREDICTIONS)
-        store.finish(folder, record)
+        record = store.finish(folder, record)
     return record
 
 
@@ -109,7 +109,7 @@ def _soup(store: "Store", asked: "Ensemble", mix: Mix) -> "Record":
         made = {"params": params, "members": [run.run_id for run in cooked.used]}
         record = record_of(asked, cooked.answers, _now()).model_copy(update=made)
         write_predictions(cooked.answers, folder / PREDICTIONS)
-        store.finish(folder, record)
+        record = store.finish(folder, record)
     return record
 
 

@@ -44,6 +44,10 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
         n_virtual_tokens = run.method.virtual_tokens() if asked is model else 0
         return _zero_shot(run, replace(adapted, model=asked), name, limit, n_virtual_tokens)
 
+    def pool() -> Sequence[Example]:
+        whole = {"train_limit": None, "train_per_class": None, "folds": None, "fold": 0}
+        return data.load(task, run.spec.task.model_copy(update=whole), run.spec.seed)[0].train
+
     return Subject(
         model=model,
         tokenizer=adapted.base.tokenizer,
@@ -60,6 +64,7 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
         served=served,
         ask=ask,
         adapter=adapter,
+        pool=pool,
     )
 
 

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from harness import data
-from harness.bases.weights import weights_of
-from harness.core.errors import HarnessError, NoResult, Unsupported
+from harness.bases.weights import check_unchanged, weights_of
+from harness.core.errors import HarnessError, NoResult, SourceError, Unsupported
 from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
@@ -94,7 +94,12 @@ def run(
         with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
             attempt = _Attempt(resolved, splits, info, weights, folder, progress, on_validation, checkpoints)
             record = attempt.record(run_id, label)
-            store.finish(folder, record)
+            try:
+                check_unchanged(resolved.spec.base.name, weights)
+            except SourceError:
+                checkpoints.remove()  # a state of other weights is not to be gone on with
+                raise
+            record = store.finish(folder, record)
         if record.status not in RETRIED:
             checkpoints.remove()
     return record
@@ -210,7 +215,7 @@ class _Attempt:
         self.probing.before(subject)
         if adapter:
             reach = Reach(model, base.head_names, adapted.added)
-            self._train(adapted, train, held_out, n_steps)
+            self._train(adapted, train, held_out, n_steps, reach)
             reach.check()
             self._save(model, adapter)
         self.hashes["stored_hash"] = hash_folder(adapter) if adapter else ""
@@ -253,7 +258,9 @@ class _Attempt:
         self.info.out_of_domain.update({other.name: other.described(self.splits.train) for other in found})
         return {other.name: other.examples for other in found}
 
-    def _train(self, adapted: Adapted, train: list[Row], held_out: dict[str, list[Row]], n_steps: int) -> None:
+    def _train(
+        self, adapted: Adapted, train: list[Row], held_out: dict[str, list[Row]], n_steps: int, reach: Reach
+    ) -> None:
         """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
         model, formulation = adapted.model, adapted.formulation
         torch.manual_seed(derive(self.run.spec.seed, "dropout"))
@@ -277,7 +284,7 @@ class _Attempt:
         self.progress.phase("train", n_steps)
         with self.probing.during("train"):
             recipes, judged = self.run.recipes, self._judged_texts()
-            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged)
+            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged, reach)
             self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated, self.checkpoints)
         n_told = sum(point["step"] <= self.fitted.resumed_at for point in self.fitted.curve)
         self.eval_tokens += n_told * sum(row.n_tokens for row in held_out["validation"])

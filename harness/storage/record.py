@@ -120,6 +120,13 @@ class DataInfo(Part):
         return notes
 
 
+class StoredFile(Part):
+    """A file of the run as it was when the run finished."""
+
+    size_bytes: int
+    sha256: str = Field("", description="Of a parquet file; the adapter's files have params.stored_hash.")
+
+
 class AnswerCounts(Part):
     """How many answers the metrics of a split are made of."""
 
@@ -160,6 +167,8 @@ class Record(Part):
     data: DataInfo = Field(default_factory=DataInfo)
     weights: Weights = Field(default_factory=Weights)
     environment: Annotated[dict[str, Any], AfterValidator(_has_versions)] = Field(default_factory=dict)
+    files: dict[str, StoredFile] = Field(default_factory=dict, description="Path in the run's folder → what is stored.")
+    sha256: str = Field("", description="Of the bytes of the file before this key; empty where nothing is checked.")
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 

@@ -100,7 +100,7 @@ def fit(
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
     gradients, trained, device = Step(trainee, hooks), training.trained, next(model.parameters()).device
-    fitted, watch, holders = Fitted(), LossWatch(), Holders(hooks, optimizer, schedule)
+    fitted, watch, holders = Fitted(), LossWatch(), Holders(hooks, optimizer, schedule, trainee.reach)
     if checkpoints and (state := checkpoints.load()):
         _go_on(state, order, holders, fitted, watch)
         for point in fitted.curve:

@@ -11,17 +11,15 @@ from torch import nn
 from torch.optim import Optimizer
 
 from harness.bases.heads import is_of_head
-from harness import data
-from harness.core.errors import HarnessError, Unsupported
+from harness.core.errors import HarnessError
 from harness.core.seeds import derive
-from harness.core.spec import TaskSpec
-from harness.data.leakage import loose_key
-from harness.data.tasks import find_task
-from harness.formulation import BoundFormulation, Row, make_formulation
+from harness.formulation import BoundFormulation, Row
 from harness.method import Method
-from harness.recipe import Beside, Losses, Recipe, Training
+from harness.recipe import Losses, Recipe, Training
 from harness.storage.checkpoint import trainable
-from harness.task import Example, Task
+from harness.task import Example
+from harness.training.beside import read_beside
+from harness.training.reach import Reach
 
 Groups = list[dict[str, Any]]
 
@@ -38,6 +36,8 @@ class Trainee:
     """Names of the trained parameters that the base did not have."""
     judged: frozenset[str] = frozenset()
     """What ``loose_key`` makes of the texts that the run is judged on."""
+    reach: Reach | None = None
+    """What sees the gradients, if anything does: kept over an interruption."""
 
     def training(self, n_steps: int) -> Training:
         """A run of so many steps, as its recipes see it."""
@@ -51,34 +51,8 @@ class Trainee:
             tokenizer=base.tokenizer,
             new=self.added | heads,
             n_counted=self.formulation.n_counted,
-            beside=self._beside,
+            beside=partial(read_beside, self.formulation, self.judged),
         )
-
-    def _beside(self, name: str, limit: int | None) -> Beside:
-        """Another task's training examples.
-
-        Raises:
-            SpecError: an unknown task.
-            SourceError: no source has it.
-            Unsupported: the run's formulation can't ask it.
-        """
-        mine, task, spec = self.formulation, find_task(name), self.formulation.spec
-        declared = make_formulation(spec.formulation, mine.base.info, mine.task, trains=True)
-        if task.kind not in declared.kinds:
-            raise Unsupported(f"{name} is a {task.kind} task, which formulation {declared.name} can't ask")
-        splits, _ = data.load(task, TaskSpec(name=name, train_limit=limit), spec.seed)
-        train = [example for example in splits.train if loose_key(example) not in self.judged]
-        task = data.scaled(task, train)
-        bound = declared.bound(task)(task, mine.base, spec, mine.scoring, mine.n_virtual_tokens)
-        is_shared = not declared.has_head or _alike(task, mine.task)
-        own = 0 if is_shared else declared.n_outputs(task)
-        return Beside(bound, bound.encode_training(train), len(splits.train) - len(train), own)
-
-
-def _alike(one: Task, other: Task) -> bool:
-    """Whether the outputs of a head mean the same in both."""
-    same = one.kind == other.kind and one.labels == other.labels and one.value_range == other.value_range
-    return same and (bool(one.labels) or one.kind == "multiple_choice")
 
 
 @dataclass(frozen=True)

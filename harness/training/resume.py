@@ -23,6 +23,7 @@ from harness.measure.hardware import cpu_model
 from harness.storage.checkpoint import trainable
 from harness.storage.state import about_state, load_state, save_state
 from harness.training.hooks import Hooks
+from harness.training.reach import Reach
 
 FORMAT = "1"
 
@@ -92,6 +93,7 @@ class Holders:
     hooks: Hooks
     optimizer: Optimizer
     schedule: LRScheduler
+    reach: Reach | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Their states, and the random ones."""
@@ -100,6 +102,7 @@ class Holders:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "hooks": self.hooks.state_dict(),
+            "reach": self.reach.state_dict() if self.reach else None,
             "random": _random_state(),
         }
 
@@ -111,6 +114,8 @@ class Holders:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.hooks.load_state_dict(state["hooks"])
+        if self.reach:
+            self.reach.load_state_dict(state["reach"])
         _set_random_state(state["random"])
 
 

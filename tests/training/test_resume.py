@@ -20,10 +20,17 @@ from tests.conftest import MakeSpec
 from tests.representatives import SMALLER
 
 STEPS = 6
+VALIDATIONS = (2, 4, 6)
+"""Each run is broken off at all of them, one after the other: what is lost may matter at a single step only."""
 
 
 class Interrupted(BaseException):
     """As Ctrl-C: it leaves no record."""
+
+
+def interrupt(_folder: Path) -> str:
+    """Stands where the work after training is interrupted."""
+    raise Interrupted
 
 
 def interrupted(spec: RunSpec, results: Path, at: int) -> None:
@@ -73,11 +80,28 @@ def test_every_method_goes_on(method: str, make_spec: MakeSpec, tiny_data: Path,
     undisturbed = run(spec, tmp_path / "a")
     if undisturbed.status == "skipped":
         pytest.skip(str(undisturbed.reason))
-    interrupted(spec, tmp_path / "b", 4)
+    for at in VALIDATIONS:
+        interrupted(spec, tmp_path / "b", at)
     resumed = run(spec, tmp_path / "b")
-    assert resumed.environment["resumed_at_step"] == 3
+    assert resumed.environment["resumed_at_step"] == STEPS - 1
     check_equal(undisturbed, tmp_path / "a", resumed, tmp_path / "b")
     assert not list((tmp_path / "b" / "checkpoints").iterdir())
+
+
+def test_a_run_killed_after_its_last_step_is_not_failed(
+    make_spec: MakeSpec, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new process makes no step, so it sees no gradient: what the old one saw counts."""
+    spec = spec_for(make_spec, tiny_data)
+    assert spec
+    undisturbed = run(spec, tmp_path / "a")
+    with monkeypatch.context() as patched:
+        patched.setattr("harness.runs.run.hash_folder", interrupt)
+        with pytest.raises(Interrupted):
+            run(spec, tmp_path / "b", checkpoint_every=1)
+    resumed = run(spec, tmp_path / "b")
+    assert resumed.environment["resumed_at_step"] == STEPS
+    check_equal(undisturbed, tmp_path / "a", resumed, tmp_path / "b")
 
 
 SETTINGS: dict[str, dict[str, Any]] = {"swa": {"start": 0.2}, "dp_sgd": {"delta": 1e-3}}
@@ -92,7 +116,8 @@ def test_every_recipe_goes_on(recipe: str, make_spec: MakeSpec, tiny_data: Path,
             break
     else:
         pytest.skip("no tiny base for it")
-    interrupted(spec, tmp_path / "b", 4)
+    for at in VALIDATIONS:
+        interrupted(spec, tmp_path / "b", at)
     check_equal(undisturbed, tmp_path / "a", run(spec, tmp_path / "b"), tmp_path / "b")
 
 
