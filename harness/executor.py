@@ -38,12 +38,14 @@ class Job:
         spec: The run, or the cell that is searched.
         search: How it is searched.
         label: What the suite calls the method; stored in the run's record.
+        checkpoint_every: Optimizer steps after which a run's state is kept.
     """
 
     id: str
     spec: RunSpec
     search: SearchSpec | None = None
     label: str = ""
+    checkpoint_every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _do(job: Job, results: Path) -> Record | StudyRecord:
 
     from harness.runs.run import run
 
-    return run(resolved, results, label=job.label)
+    return run(resolved, results, label=job.label, checkpoint_every=job.checkpoint_every)
 
 
 def lost(job: Job, results: Path, reason: str) -> Event:
@@ -139,7 +141,7 @@ def lost(job: Job, results: Path, reason: str) -> Event:
             finished_at=now,
         )
         with store.writing(job.id, job.spec) as folder:
-            store.finish(folder, record)
+            record = store.finish(folder, record)
     return Event(job, record)
 
 

@@ -158,6 +158,13 @@ class Method(Plugin):
         """
         return {}
 
+    def state_dict(self, model: "nn.Module") -> dict[str, Any]:
+        """What it knows after a step beside trained parameters and buffers, for a checkpoint: tensors, plain values."""
+        return {}
+
+    def load_state_dict(self, model: "nn.Module", state: dict[str, Any]) -> None:
+        """Take it back into what ``apply`` returned, with tensors on the CPU."""
+
     def trainable_final(self, model: "nn.Module") -> int | None:
         """Trainable parameters left after pruning, or None where training prunes nothing."""
         return None

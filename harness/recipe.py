@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "RECIPES",
     "BaseInfo",
+    "Beside",
     "Example",
     "Losses",
     "Need",
+    "Pretraining",
     "Recipe",
     "Space",
     "TaskInfo",
@@ -34,6 +36,19 @@ __all__ = [
     "make_recipe",
     "passes_of",
 ]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Training examples of another task, asked in the formulation of the run."""
+
+    formulation: Any
+    """The run's formulation bound to that task: its ``collate``, ``losses`` and ``n_counted``."""
+    rows: Sequence[Any]
+    """Encoded examples, without those whose text the run is judged on."""
+    n_left_out: int
+    own_outputs: int
+    """Outputs of a head that the task needs for itself; 0 where the run's own head, or none, answers it."""
 
 
 @dataclass
@@ -50,9 +65,14 @@ class Training:
     """The base's."""
     new: frozenset[str] = frozenset()
     """Names of the trained parameters that no pretraining has made: those of heads, and what the method added."""
+    n_counted: Callable[[Sequence[Any]], int] = len
+    """What the loss of a step is the mean of, in these rows."""
+    beside: "Callable[[str, int | None], Beside] | None" = None
+    """Reads another task by its name, at most so many of its training examples."""
     gather: Callable[[Any], list[Any]] = lambda value: [value]
     """What each process that trains the run has of a plain value; alone the value itself."""
-    _logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """What was put on the curve since the last validation."""
 
     @property
     def trained(self) -> "list[nn.Parameter]":
@@ -72,15 +92,15 @@ class Training:
             name: The recipe's own name, a slash and what it is, such as ``fgm/loss``.
             value: Of this batch or step.
         """
-        self._logged[name].append(value)
+        self.logged[name].append(value)
 
     def take_logged(self) -> dict[str, float]:
         """The means of what was logged since the last call."""
         pooled: defaultdict[str, list[float]] = defaultdict(list)
-        for logged in self.gather(self._logged):
+        for logged in self.gather(self.logged):
             for name, values in logged.items():
                 pooled[name] += values
-        self._logged.clear()
+        self.logged.clear()
         return {name: fmean(values) for name, values in pooled.items()}
 
     @contextmanager
@@ -99,6 +119,24 @@ Losses = Callable[[Any], "Tensor"]
 
 A batch has ``rows`` (each with its ``example``) and ``inputs``, the tensors that the model is called with.
 """
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Learning from unlabelled texts before the method begins, of every weight of the base, and how it is done.
+
+    Encoders fill in masked tokens, decoders predict the next one. Nothing is chosen on validation.
+    """
+
+    epochs: int
+    max_steps: int | None
+    """Optimizer steps; overrides epochs."""
+    batch_size: int
+    learning_rate: float
+    mask_rate: float
+    """Share of the tokens that an encoder is to tell."""
+    texts_of: str = ""
+    """Task whose training texts are read; empty: the run's own."""
 
 
 class Recipe(Plugin):
@@ -132,6 +170,17 @@ class Recipe(Plugin):
     def bases(self) -> Sequence[str]:
         """Names of bases that it reads beside the one that is trained: their weights too decide the result."""
         return ()
+
+    def tasks(self) -> Sequence[str]:
+        """Names of tasks whose examples it reads beside the run's: they too decide the result."""
+        return ()
+
+    def pretraining(self) -> Pretraining | None:
+        """What the base learns before any method sees it; what it gives is cached, and is there for every method.
+
+        A recipe that has one is part of a run also where the method trains nothing.
+        """
+        return None
 
     def begin(self, training: Training) -> None:
         """Called once, before the first step; the model is what the method made of it."""
@@ -177,6 +226,16 @@ class Recipe(Plugin):
 
     def after_step(self, training: Training) -> None:
         """Called after the optimizer's step and the method's own."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it knows after a step that ``begin`` and the other hooks don't find again, for a checkpoint.
+
+        Tensors, numbers and texts, in dicts and lists. ``examples`` and ``draw`` are called again for all steps before.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back, after ``begin``, with tensors on the CPU."""
 
     @contextmanager
     def weights(self, training: Training) -> Iterator[None]:

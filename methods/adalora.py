@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from peft.tuners.adalora import AdaLoraLayer
     from torch import Tensor, nn
 
+IMPORTANCES = ("ipt", "exp_avg_ipt", "exp_avg_unc")
+"""Of every weight of an update, in peft's allocator: now, smoothed, and how uncertain."""
+
 
 class AdaLoRA(PeftMethod):
     """Updates P diag(E) Q of all linear layers, pruned in training until a target rank is left on average.
@@ -91,6 +94,19 @@ class AdaLoRA(PeftMethod):
     def after_step(self, model: "PeftModel", step: int) -> None:
         """Update the scores and prune where the schedule says so."""
         model.base_model.update_and_allocate(step)
+
+    def state_dict(self, model: "PeftModel") -> dict[str, Any]:
+        """The running importances, and the ranks allocated last."""
+        allocator, config = model.base_model.rankallocator, model.peft_config[ADAPTER]
+        return {name: getattr(allocator, name) for name in IMPORTANCES} | {"rank_pattern": config.rank_pattern or {}}
+
+    def load_state_dict(self, model: "PeftModel", state: dict[str, Any]) -> None:
+        """Go on with them."""
+        parameters = dict(model.base_model.model.named_parameters())
+        for kind in IMPORTANCES:
+            found = {name: value.to(parameters[name].device) for name, value in state[kind].items()}
+            setattr(model.base_model.rankallocator, kind, found)
+        model.peft_config[ADAPTER].rank_pattern = state["rank_pattern"]
 
     def extra_loss(self, model: "PeftModel", batch: Any) -> "Tensor | None":
         """Mean over the matrices P and Q of the Frobenius norm of P^T P - I or Q Q^T - I, weighted."""

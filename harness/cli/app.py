@@ -15,6 +15,7 @@ from harness.cli import (
     doctor,
     ensemble,
     fetch,
+    membership,
     plot,
     report,
     run,
@@ -45,6 +46,7 @@ app.command("table", cls=table.TableCommand)(table.table)
 app.add_typer(plot.plot, name="plot")
 app.command("ensemble")(ensemble.ensemble)
 app.command("soup")(ensemble.soup)
+app.command("membership")(membership.membership)
 app.command("report")(report.report)
 app.command("list")(catalog.list_)
 app.command("show")(catalog.show)

@@ -30,6 +30,15 @@ Recipes = Annotated[
     typer.Option(help="Recipe, see `list recipes`; may be repeated, the first is outermost.", show_default=False),
 ]
 
+CheckpointEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Keep the state of training after every so many steps, from which an interrupted run goes on.",
+        show_default=False,
+    ),
+]
+
 
 @contextmanager
 def uncollected() -> Iterator[None]:

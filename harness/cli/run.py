@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import note, say, say_table
-from harness.cli.options import RESULTS, Recipes, Results
+from harness.cli.options import RESULTS, CheckpointEvery, Recipes, Results
 from harness.core.launch import is_first
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the steps and the memory that training will need; run nothing.")
     ] = False,
+    checkpoint_every: CheckpointEvery = None,
     results: Results = RESULTS,
 ) -> None:
     """Adapt a base to a task with a method; print the result and where it is."""
@@ -49,7 +50,7 @@ def run(
     from harness.runs.run import run as run_spec
     from harness.storage.record import RETRIED
 
-    record = run_spec(resolved, results, force=force)
+    record = run_spec(resolved, results, force=force, checkpoint_every=checkpoint_every)
     if is_first():
         print_record(record, results)
     if record.status in RETRIED:
@@ -90,6 +91,9 @@ def print_record(record: "Record", results: Path) -> None:
         trained = f"{params.trainable:,} of {params.total:,} ({params.trainable_percent:.2f} %)"
         rows.append(["trainable parameters", trained])
         rows.append(["training", f"{cost.train_seconds:.1f} s, {cost.train_tokens:,} tokens"])
+        if cost.pretrain_seconds:
+            when = "done before" if cost.pretrain_cached else "done now"
+            rows.append(["pretraining", f"{cost.pretrain_seconds:.1f} s, {cost.pretrain_passes:g} passes ({when})"])
         rows.append(["evaluation", f"{cost.eval_seconds:.1f} s"])
     known = quantities()
     for name, value in record.measured.items():

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from harness.cli.console import note, say, say_table
 from harness.cli.follow import duration, follow
-from harness.cli.options import RESULTS, Results, path
+from harness.cli.options import RESULTS, CheckpointEvery, Results, path
 from harness.core.errors import SpecError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def suite(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its expected cost; run nothing.")
     ] = False,
+    checkpoint_every: CheckpointEvery = None,
     results: Results = RESULTS,
 ) -> None:
     """Run every cell of a suite that is not done yet; stop it at any time, call it again and it goes on.
@@ -69,7 +71,8 @@ def suite(
         _print_plan(planned, Costs(store.records()), chosen.n_at_once, race)
         return
     for cells_of_round in race.rounds() if race else [planned]:
-        if jobs := [job for cell in cells_of_round if (job := cell.job)]:
+        jobs = [replace(job, checkpoint_every=checkpoint_every) for cell in cells_of_round if (job := cell.job)]
+        if jobs:
             with closing(chosen.run(jobs, results)) as events:
                 follow(events, len(jobs), "cells")
     outcome = find_outcome(race.wanted(race.now()) if race else planned, store)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PrivateAttr
 
@@ -32,6 +32,16 @@ class WeightAverage(Recipe):
         self._n_moves += 1
         for average, parameter in zip(self._average, training.trained, strict=True):
             average.lerp_(parameter.detach(), share if self._n_moves > 1 else 1.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average so far."""
+        return {"average": self._average, "n_moves": self._n_moves}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with it."""
+        self._n_moves = state["n_moves"]
+        for average, value in zip(self._average, state["average"], strict=True):
+            average.copy_(value)
 
     @contextmanager
     def weights(self, training: Training) -> Iterator[None]:

@@ -65,6 +65,17 @@ class DPSGD(Recipe):
         self._generator = torch.Generator(device=training.trained[0].device)
         self._generator.manual_seed(derive(training.seed, "recipe/dp_sgd/noise"))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where the noise goes on."""
+        assert self._generator
+        return {"generator": self._generator.get_state(), "is_checked": self._is_checked}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on there."""
+        assert self._generator
+        self._generator.set_state(state["generator"])
+        self._is_checked = state["is_checked"]
+
     def draw(
         self, training: Training, rows: Sequence[Any], places: Sequence[int], random: "np.random.Generator"
     ) -> Sequence[int]:

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from harness import data
-from harness.bases.weights import weights_of
-from harness.core.errors import HarnessError, NoResult, Unsupported
+from harness.bases.weights import check_unchanged, weights_of
+from harness.core.errors import HarnessError, NoResult, SourceError, Unsupported
 from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
@@ -27,6 +27,7 @@ from harness.runs import identity
 from harness.runs.adapted import Adapted, adapt, load_base, start_batches
 from harness.runs.examined import subject_of
 from harness.runs.predict import Judged, predict
+from harness.runs.pretrained import Price, start
 from harness.runs.probing import Probing
 from harness.runs.progress import RunProgress, run_progress
 from harness.runs.resolve import Resolved, resolve
@@ -44,6 +45,7 @@ from harness.training.fit import Diverged, Fitted, fit, restore
 from harness.training.hooks import Trainee
 from harness.training.ranks import Ranks, join
 from harness.training.reach import Reach
+from harness.training.resume import Checkpoints
 
 OnValidation = Callable[[int, dict[str, float]], None]
 
@@ -55,6 +57,7 @@ def run(
     force: bool = False,
     label: str = "",
     on_validation: OnValidation | None = None,
+    checkpoint_every: int | None = None,
 ) -> Record:
     """The record of a run: the stored one if it is finished, else a new one.
 
@@ -70,6 +73,8 @@ def run(
         force: Repeat a finished run and keep the old record beside the new one.
         label: What a suite calls the method; a new record keeps it, and its run_id does not depend on it.
         on_validation: Told the step and the metrics of every validation during training.
+        checkpoint_every: Optimizer steps after which the state of training is kept until the run is finished. A state
+            that an interrupted run has left is used, whether or not new ones are asked for.
 
     Raises:
         SpecError, SourceError: wrong input; nothing is written.
@@ -78,12 +83,13 @@ def run(
     keep_large_buffers()
     store, resolved, ranks = Store(results), spec if isinstance(spec, Resolved) else resolve(spec), join()
     if ranks.n > 1:
-        check_shareable(resolved, ranks.n, on_validation is not None)
+        check_shareable(resolved, ranks.n, on_validation is not None, checkpoint_every is not None)
     splits, info = data.load(resolved.task, resolved.spec.task, resolved.spec.seed)
     resolved = replace(resolved, task=data.scaled(resolved.task, splits.train))
     weights = weights_of(resolved.spec.base.name)
     run_id = identity.run_id(resolved, info.fingerprint, weights.fingerprint)
-    prepared = _Prepared(resolved, splits, info, weights, on_validation, ranks)
+    checkpoints = Checkpoints(store.checkpoint(run_id), run_id, checkpoint_every)
+    prepared = _Prepared(resolved, splits, info, weights, on_validation, checkpoints, ranks)
     if not ranks.is_first:
         return _record_of_first(prepared, run_id)
     before = store.find(run_id)
@@ -94,10 +100,19 @@ def run(
         if meanwhile and not (before and meanwhile.model_dump_json() == before.model_dump_json()):
             return _told(meanwhile, ranks)
         ranks.from_first(None)
+        if force:
+            checkpoints.remove()
         with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
             attempt = _Attempt(prepared, folder, progress)
             record = attempt.record(run_id, label)
-            store.finish(folder, record)
+            try:
+                check_unchanged(resolved.spec.base.name, weights)
+            except SourceError:
+                checkpoints.remove()  # a state of other weights is not to be gone on with
+                raise
+            record = store.finish(folder, record)
+        if record.status not in RETRIED:
+            checkpoints.remove()
     return _told(record, ranks) if attempt.is_shared(record) else record
 
 
@@ -110,6 +125,7 @@ class _Prepared:
     info: DataInfo
     weights: Weights
     on_validation: OnValidation | None
+    checkpoints: Checkpoints
     ranks: Ranks
 
 
@@ -154,10 +170,11 @@ class _Attempt:
     metrics_last: dict[str, float] = field(default_factory=dict)
     answered: dict[str, AnswerCounts] = field(default_factory=dict)
     eval_tokens: int = 0
+    price: Price = field(default_factory=Price)
 
     def __post_init__(self) -> None:
         self.run, self.splits, self.info = self.prepared.run, self.prepared.splits, self.prepared.info
-        self.ranks = self.prepared.ranks
+        self.weights, self.ranks = self.prepared.weights, self.prepared.ranks
         self.probing = Probing(self.run, self.ranks)
 
     def is_shared(self, record: Record) -> bool:
@@ -195,8 +212,11 @@ class _Attempt:
             measured_intervals={name: one.interval for name, one in measured.items() if one.interval},
             measured_reasons=self.probing.reasons,
             data=self.info,
-            weights=self.prepared.weights,
-            environment=environment(self.run.spec.training.precision) | self._speed_off() | self._processes(),
+            weights=self.weights,
+            environment=environment(self.run.spec.training.precision)
+            | self._speed_off()
+            | self._resumed()
+            | self._processes(),
         )
 
     def _status(self) -> tuple[Status, str | None]:
@@ -223,6 +243,7 @@ class _Attempt:
     def _adapt(self) -> None:
         """Load, apply, tokenize, train, evaluate, store."""
         method, splits = self.run.method, self.splits
+        self._pretrain()
         self.progress.phase("load")
         with self.probing.during("load"):
             base = load_base(self.run)
@@ -245,7 +266,7 @@ class _Attempt:
         self.probing.before(subject)
         if adapter:
             reach = Reach(model, base.head_names, adapted.added)
-            self._train(adapted, train, held_out, n_steps)
+            self._train(adapted, train, held_out, n_steps, reach)
             with self.ranks.together():
                 reach.check(self.ranks)
             if self.ranks.is_first:
@@ -254,6 +275,17 @@ class _Attempt:
         judged = self._evaluate(model, formulation, held_out | elsewhere)
         self.progress.phase("measure")
         self.probing.after(replace(subject, answers={part.split: part.stored(self.run.task) for part in judged}))
+
+    def _pretrain(self) -> None:
+        """Let recipes pretrain the base, or find it as they did before."""
+        if not any(recipe.pretraining() for recipe in self.run.recipes):
+            return
+        self.progress.phase("pretrain")
+        with self.probing.during("pretrain"):
+            self.run, self.price = start(self.run, self.splits, self.progress.step)
+        pretrained = weights_of(self.run.start).fingerprint
+        self.weights = self.weights.model_copy(update={"pretrained": pretrained})
+        self._log("pretrained", cached=self.price.cached, seconds=self.price.seconds)
 
     def _encode(self, formulation: BoundFormulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
         """The rows of each split to be answered, checked before anything is trained."""
@@ -279,7 +311,9 @@ class _Attempt:
         self.info.out_of_domain.update({other.name: other.described(self.splits.train) for other in found})
         return {other.name: other.examples for other in found}
 
-    def _train(self, adapted: Adapted, train: list[Row], held_out: dict[str, list[Row]], n_steps: int) -> None:
+    def _train(
+        self, adapted: Adapted, train: list[Row], held_out: dict[str, list[Row]], n_steps: int, reach: Reach
+    ) -> None:
         """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
         model, formulation = adapted.model, adapted.formulation
         torch.manual_seed(derive(self.run.spec.seed, "dropout"))
@@ -304,8 +338,11 @@ class _Attempt:
         self.progress.phase("train", n_steps)
         with self.probing.during("train"):
             recipes, judged = self.run.recipes, self._judged_texts()
-            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged, self.ranks)
-            self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated)
+            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged, reach, self.ranks)
+            kept = None if self.ranks.n > 1 else self.prepared.checkpoints
+            self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated, kept)
+        n_told = sum(point["step"] <= self.fitted.resumed_at for point in self.fitted.curve)
+        self.eval_tokens += n_told * sum(row.n_tokens for row in held_out["validation"])
         self.info = self.info.model_copy(update={"augmented": self.fitted.augmented})
         self.trainable_final = self.run.method.trainable_final(model)
         if self.fitted.best_step != self.fitted.steps:
@@ -348,6 +385,10 @@ class _Attempt:
         """Tricks that the run did without because they would have broken what its method or a recipe needs."""
         return {"speed_off": list(self.run.speed_off)} if self.run.speed_off else {}
 
+    def _resumed(self) -> dict[str, int]:
+        """The step at which an interrupted training went on: seconds before it are not among the run's."""
+        return {"resumed_at_step": self.fitted.resumed_at} if self.fitted.resumed_at else {}
+
     def _processes(self) -> dict[str, int]:
         """How many trained the run, where it was not one; seconds and memory are those of the first."""
         return {"processes": self.ranks.n} if self.ranks.n > 1 else {}
@@ -364,6 +405,7 @@ class _Attempt:
             padded_tokens=self.fitted.padded_tokens,
             optimizer_bytes=self.fitted.optimizer_bytes,
             eval_tokens=self.eval_tokens,
+            **{f"pretrain_{name}": value for name, value in vars(self.price).items()},
         )
 
     def _log(self, event: str, **values: Any) -> None:

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from harness.storage.checkpoint import trainable
 from harness.training.batches import passes, step_rows
 from harness.training.epochs import Epochs
 from harness.training.hooks import Hooks, Trainee
+from harness.training.resume import Checkpoints, Holders
 from harness.training.step import Step
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -43,6 +45,17 @@ class Fitted:
     padded_tokens: int = 0
     optimizer_bytes: int | None = None
     augmented: dict[str, int] = field(default_factory=dict)
+    best_score: float = -math.inf
+    waited: int = 0
+    """Validations since the best one."""
+    resumed_at: int = 0
+    """Steps that an earlier process had made; ``train_seconds`` are those of all."""
+
+    def choose(self, model: nn.Module, score: float) -> None:
+        """Keep the weights that stand in the model, if the score (more is better) is above all before."""
+        self.waited += 1
+        if score > self.best_score:
+            self.best_score, self.waited, self.best_step, self.best = score, 0, self.steps, snapshot(model)
 
     def count(self, batches: Sequence[Batch], parts: Sequence[Sequence[Row]], step: int, seconds: float) -> None:
         """Add a step of some passes; its tokens once, however often they went through the model.
@@ -66,6 +79,7 @@ def fit(
     validate: Validate,
     on_step: OnStep = lambda step, tokens, loss: None,
     on_validation: OnValidation = lambda step, metrics: None,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Train for ``n_steps`` optimizer steps and keep the checkpoint with the best primary validation metric.
 
@@ -75,7 +89,9 @@ def fit(
         n_steps: Optimizer steps.
         validate: Metrics of the model as it stands; of equal ones the earliest checkpoint is kept.
         on_step: Told the step, the real tokens so far and the loss.
-        on_validation: Told the step and the metrics; what it raises passes through.
+        on_validation: Told the step and the metrics; what it raises passes through. After an interruption it is told
+            again of the validations before.
+        checkpoints: Where the state is kept, and from which an interrupted training goes on.
 
     Raises:
         Diverged: the loss is not finite, or its running mean is ten times the first one and above ten.
@@ -93,8 +109,14 @@ def fit(
     per_epoch = -(-len(rows) // spec.batch_size) / spec.accumulation_steps
     eval_every = spec.eval_every or max(1, round(per_epoch))
     gradients, trained, device = Step(trainee, hooks), training.trained, next(model.parameters()).device
-    fitted, watch, best, waited = Fitted(), LossWatch(), -math.inf, 0
-    for step in range(1, n_steps + 1):
+    fitted, watch, holders = Fitted(), LossWatch(), Holders(hooks, optimizer, schedule, trainee.reach)
+    if checkpoints and (state := checkpoints.load()):
+        _go_on(state, order, holders, fitted, watch)
+        for point in fitted.curve:
+            on_validation(int(point["step"]), {k: v for k, v in point.items() if k.startswith("validation/")})
+    for step in range(fitted.steps + 1, n_steps + 1):
+        if spec.patience and fitted.waited >= spec.patience:
+            break
         started = time.perf_counter()
         model.train()
         training.step = step
@@ -111,27 +133,36 @@ def fit(
         fitted.count(batches, parts, step, time.perf_counter() - started)
         watch.see(loss, step)
         on_step(step, fitted.train_tokens, loss)
-        if step % eval_every and step != n_steps:
-            continue
-        ranks.check_equal(model)
-        with hooks.weights():
-            metrics = validate(model)
-            extra = {} if gradients.extra is None else {"extra_loss": gradients.extra}
-            point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean}
-            fitted.curve.append(point | metrics | extra | training.take_logged())
-            on_validation(step, metrics)
-            waited += 1
-            score = metric.sign * metrics[f"validation/{metric.name}"]
-            if score > best:
-                best, waited, fitted.best_step, fitted.best = score, 0, step, snapshot(model)
-        if spec.patience and waited >= spec.patience:
-            break
+        if step % eval_every == 0 or step == n_steps:
+            ranks.check_equal(model)
+            with hooks.weights():
+                metrics = validate(model)
+                extra = {} if gradients.extra is None else {"extra_loss": gradients.extra}
+                point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean}
+                fitted.curve.append(point | metrics | extra | training.take_logged())
+                on_validation(step, metrics)
+                fitted.choose(model, metric.sign * metrics[f"validation/{metric.name}"])
+        if checkpoints and checkpoints.due(step):
+            checkpoints.save(step, {"fitted": vars(fitted), "watch": vars(watch), "holders": holders.state_dict()})
     fitted.optimizer_bytes = _kept_bytes(optimizer)
     fitted.padded_tokens = int(ranks.sums([fitted.padded_tokens])[0])
     fitted.augmented = epochs.counts
     if trainee.recipes:
         _leave_judged(hooks)
     return fitted
+
+
+def _go_on(
+    state: dict[str, Any], order: Iterator[list[Row]], holders: Holders, fitted: Fitted, watch: "LossWatch"
+) -> None:
+    """Take a state back; the steps before are drawn again, for what epochs and recipes count."""
+    n_steps = state["fitted"]["steps"]
+    for step in range(1, n_steps + 1):
+        holders.hooks.training.step = step
+        next(order)
+    holders.load_state_dict(state["holders"])
+    vars(fitted).update(state["fitted"], resumed_at=n_steps)
+    vars(watch).update(state["watch"])
 
 
 def _leave_judged(hooks: Hooks) -> None:

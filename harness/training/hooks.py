@@ -18,7 +18,9 @@ from harness.method import Method
 from harness.recipe import Losses, Recipe, Training
 from harness.storage.checkpoint import trainable
 from harness.task import Example
+from harness.training.beside import read_beside
 from harness.training.ranks import ALONE, Ranks
+from harness.training.reach import Reach
 
 Groups = list[dict[str, Any]]
 
@@ -35,6 +37,8 @@ class Trainee:
     """Names of the trained parameters that the base did not have."""
     judged: frozenset[str] = frozenset()
     """What ``loose_key`` makes of the texts that the run is judged on."""
+    reach: Reach | None = None
+    """What sees the gradients, if anything does: kept over an interruption."""
     ranks: Ranks = ALONE
     """The processes that train it."""
 
@@ -42,8 +46,17 @@ class Trainee:
         """A run of so many steps, as its recipes see it."""
         base, spec = self.formulation.base, self.formulation.spec
         heads = {name for name in trainable(self.model) if is_of_head(name, base.head_names)}
-        new, gather = self.added | heads, self.ranks.gather
-        return Training(self.model, n_steps, spec.seed, 0, spec.base.name, base.tokenizer, new, gather)
+        return Training(
+            self.model,
+            n_steps,
+            spec.seed,
+            base=spec.base.name,
+            tokenizer=base.tokenizer,
+            new=self.added | heads,
+            n_counted=self.formulation.n_counted,
+            beside=partial(read_beside, self.formulation, self.judged),
+            gather=self.ranks.gather,
+        )
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,22 @@ class Hooks:
         self.method.after_step(self.training.model, self.training.step)
         for recipe in reversed(self.recipes):
             recipe.after_step(self.training)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the method and its recipes know beside the weights, for a checkpoint."""
+        return {
+            "logged": dict(self.training.logged),
+            "method": self.method.state_dict(self.training.model),
+            "recipes": [recipe.state_dict() for recipe in self.recipes],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back, after ``begin``."""
+        self.training.logged.clear()
+        self.training.logged.update(state["logged"])
+        self.method.load_state_dict(self.training.model, state["method"])
+        for recipe, known in zip(self.recipes, state["recipes"], strict=True):
+            recipe.load_state_dict(known)
 
     @contextmanager
     def weights(self) -> Iterator[None]:

@@ -43,6 +43,14 @@ class Reach:
         if name in self._still and parameter.grad is not None and bool(parameter.grad.any()):
             self._still.remove(name)
 
+    def state_dict(self) -> dict[str, list[str]]:
+        """What no gradient has reached yet, for a checkpoint."""
+        return {"unused": sorted(self._unused), "still": sorted(self._still)}
+
+    def load_state_dict(self, state: dict[str, list[str]]) -> None:
+        """Go on with it."""
+        self._unused, self._still = set(state["unused"]), set(state["still"])
+
     def check(self, ranks: Ranks = ALONE) -> None:
         """Say what training has not reached so far, in no process, and look no longer.
 

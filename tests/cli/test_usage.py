@@ -163,7 +163,7 @@ def test_a_run_without_a_result_is_exit_code_1(
     import harness.runs.run
     from harness.storage.record import Record
 
-    def stored(resolved: Resolved, results: Path, force: bool) -> Record:
+    def stored(resolved: Resolved, results: Path, **_options: object) -> Record:
         times = {"started_at": "2026-01-01T00:00:00+00:00", "finished_at": "2026-01-01T00:00:00+00:00"}
         return Record.model_validate({"run_id": "a" * 12, "status": status, "spec": resolved.spec, **times})
 
