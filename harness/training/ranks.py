@@ -42,7 +42,7 @@ class Apart(Exception):
     """The processes no longer hold the same weights: what they train is not one run."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Ranks:
     """The place of this process among those of a run; alone it costs nothing.
 
@@ -51,7 +51,7 @@ class Ranks:
 
     n: int = 1
     rank: int = 0
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     has_failed_together: bool = field(default=False, init=False)
     _random: list[Tensor] | None = field(default=None, init=False)
 
