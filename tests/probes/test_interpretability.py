@@ -96,7 +96,7 @@ def test_gradients_need_a_head(make_spec: MakeSpec) -> None:
 
 
 def test_rollout_by_hand() -> None:
-    """Two blocks of two heads and two tokens: means [[.8, .2], [.4, .6]] and [[.5, .5], [0, 1]], halved with identity."""
+    """By hand: two blocks, two heads, two tokens, each head mean halved with the identity."""
     first = torch.tensor([[[1.0, 0.0], [0.3, 0.7]], [[0.6, 0.4], [0.5, 0.5]]])
     second = torch.tensor([[[0.5, 0.5], [0.0, 1.0]], [[0.5, 0.5], [0.0, 1.0]]])
     # [[.75, .25], [0, 1]] @ [[.9, .1], [.2, .8]]
