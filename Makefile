@@ -1,12 +1,14 @@
 # `make demo`: set up and train LoRA on real data. `make test`: set up and run every test.
+# `make faults`: more than 500 faults put into suites and searches. `make fuzz`: 100,000 examples of user input.
 # `make bench`: the harness against a Trainer script and lm-evaluation-harness, on this machine.
+# `make results`: the published comparison in results/, made anew where its records are gone.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 # A worker a core, each on one thread; every worker holds torch and its own bases, so not more than four.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-fast lint bench
+.PHONY: demo test test-fast lint bench results faults fuzz
 
 demo: .venv/.runtime
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes
@@ -22,6 +24,22 @@ bench: $(INSTALLED)
 	$(BIN)/python -m harness fetch minilm smollm2-135m rotten_tomatoes openbookqa
 	$(BIN)/python -m tests.bench.speed --out results/tables/speed.json
 	$(BIN)/python -m tests.bench.verdict_cost --out results/tables/verdict_cost.json
+
+# The published comparison: what is not in results/encoder is run, then its tables and figures are made anew.
+results: $(INSTALLED)
+	$(BIN)/python -m harness fetch minilm rotten_tomatoes trec sms_spam bbc_news
+	env -u HARNESS_DATA_DIR $(BIN)/python -m harness suite benchmarks/suites/encoder.toml --workers 2 --results results/encoder
+	$(BIN)/python -m harness table benchmarks/suites/encoder.toml --results results/encoder > results/tables/encoder.md
+	$(BIN)/python -m harness table benchmarks/suites/encoder.toml --results results/encoder --format latex > results/tables/encoder.tex
+	$(BIN)/python -m harness table benchmarks/suites/encoder.toml --results results/encoder --format csv > results/tables/encoder.csv
+	$(BIN)/python -m tests.bench.first_look results/encoder > results/tables/encoder_first_look.csv
+	$(BIN)/python -m harness plot pareto --results results/encoder --cost train_seconds --where "tuning=best of 4 trials" --width 2 --out results/figures/encoder_pareto.svg
+
+faults: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.faults --out results/tables/faults.md
+
+fuzz: $(INSTALLED)
+	FUZZ_EXAMPLES=16200 $(PYTEST) tests/fuzz
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

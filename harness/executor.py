@@ -141,7 +141,7 @@ def lost(job: Job, results: Path, reason: str) -> Event:
             finished_at=now,
         )
         with store.writing(job.id, job.spec) as folder:
-            store.finish(folder, record)
+            record = store.finish(folder, record)
     return Event(job, record)
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from harness.storage.predictions import AnswerPart, Answers
     from harness.storage.record import Record
 
-Phase = Literal["run", "load", "tokenize", "train", "eval", "report"]
-"""What a run does; ``run`` is all of it, ``report`` telling others of a validation (a search may end the run there)."""
+Phase = Literal["run", "pretrain", "load", "tokenize", "train", "eval", "report"]
+"""What a run does; ``run`` is all of it, ``pretrain`` what recipes do to the base before it is loaded, ``report``
+telling others of a validation (a search may end the run there)."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Subject:
     ``head_names`` are the dotted names of the modules made for the task, ``formulation`` is how the model answers it,
     ``auto_class`` what the base was loaded as. ``splits`` are the examples of train, validation and test. ``answer``
     gives the model's answers to any examples of the task, as at test, and ``score`` what answers are worth in the
-    task's primary metric. ``answers`` has those to every split and task that was judged, once they are known.
+    task's primary metric. ``pool`` gives all training examples that there are, before a limit or folds: the same for
+    every seed. ``answers`` has those to every split and task that was judged, once they are known.
     ``adapter`` is the folder of what is trained, None where nothing is.
 
     ``unadapted`` loads the base anew as the method found it, or as another of transformers' auto classes. ``served``
@@ -123,6 +125,7 @@ class Subject:
     served: "Callable[..., Served]"
     ask: "Callable[[nn.Module, str, int], Answers]"
     adapter: "Path | None"
+    pool: "Callable[[], Sequence[Example]]"
     answers: "Mapping[str, Answers]" = field(default_factory=dict)
 
 
@@ -141,6 +144,8 @@ class Probe(Plugin):
     quantities: ClassVar[tuple[Quantity, ...]]
     is_standard: ClassVar[bool] = False
     """Whether every run has it; others are asked for by name."""
+    is_of_process: ClassVar[bool] = False
+    """Whether it measures this process where others may have trained the run too: not measured then."""
     needs: "ClassVar[frozenset[AnswerPart]]" = frozenset()
     """What ``judge`` reads beside targets and predictions."""
 

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "RECIPES",
     "BaseInfo",
+    "Beside",
     "Example",
     "Losses",
     "Need",
+    "Pretraining",
     "Recipe",
     "Space",
     "TaskInfo",
@@ -34,6 +36,19 @@ __all__ = [
     "make_recipe",
     "passes_of",
 ]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Training examples of another task, asked in the formulation of the run."""
+
+    formulation: Any
+    """The run's formulation bound to that task: its ``collate``, ``losses`` and ``n_counted``."""
+    rows: Sequence[Any]
+    """Encoded examples, without those whose text the run is judged on."""
+    n_left_out: int
+    own_outputs: int
+    """Outputs of a head that the task needs for itself; 0 where the run's own head, or none, answers it."""
 
 
 @dataclass
@@ -50,6 +65,12 @@ class Training:
     """The base's."""
     new: frozenset[str] = frozenset()
     """Names of the trained parameters that no pretraining has made: those of heads, and what the method added."""
+    n_counted: Callable[[Sequence[Any]], int] = len
+    """What the loss of a step is the mean of, in these rows."""
+    beside: "Callable[[str, int | None], Beside] | None" = None
+    """Reads another task by its name, at most so many of its training examples."""
+    gather: Callable[[Any], list[Any]] = lambda value: [value]
+    """What each process that trains the run has of a plain value; alone the value itself."""
     logged: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """What was put on the curve since the last validation."""
 
@@ -75,9 +96,12 @@ class Training:
 
     def take_logged(self) -> dict[str, float]:
         """The means of what was logged since the last call."""
-        means = {name: fmean(values) for name, values in self.logged.items()}
+        pooled: defaultdict[str, list[float]] = defaultdict(list)
+        for logged in self.gather(self.logged):
+            for name, values in logged.items():
+                pooled[name] += values
         self.logged.clear()
-        return means
+        return {name: fmean(values) for name, values in pooled.items()}
 
     @contextmanager
     def outputs(self) -> "Iterator[list[Any]]":
@@ -97,6 +121,24 @@ A batch has ``rows`` (each with its ``example``) and ``inputs``, the tensors tha
 """
 
 
+@dataclass(frozen=True)
+class Pretraining:
+    """Learning from unlabelled texts before the method begins, of every weight of the base, and how it is done.
+
+    Encoders fill in masked tokens, decoders predict the next one. Nothing is chosen on validation.
+    """
+
+    epochs: int
+    max_steps: int | None
+    """Optimizer steps; overrides epochs."""
+    batch_size: int
+    learning_rate: float
+    mask_rate: float
+    """Share of the tokens that an encoder is to tell."""
+    texts_of: str = ""
+    """Task whose training texts are read; empty: the run's own."""
+
+
 class Recipe(Plugin):
     """A way of training; the fields of a subclass are its settings with their published defaults.
 
@@ -111,6 +153,10 @@ class Recipe(Plugin):
     """Whether another recipe beside it would break what it promises: the run is skipped then."""
     relabels: ClassVar[bool] = False
     """Whether changing labels is its very idea: those of others stay as they are."""
+    is_shareable: ClassVar[bool] = True
+    """Whether several processes may share the examples of a step: ``losses`` is called in each for its own batches, and
+    all else in all, after the gradients were summed. Not where examples are compared with those of the same batch, or
+    gradients are kept elsewhere than in ``.grad``."""
 
     @property
     def passes(self) -> float:
@@ -124,6 +170,17 @@ class Recipe(Plugin):
     def bases(self) -> Sequence[str]:
         """Names of bases that it reads beside the one that is trained: their weights too decide the result."""
         return ()
+
+    def tasks(self) -> Sequence[str]:
+        """Names of tasks whose examples it reads beside the run's: they too decide the result."""
+        return ()
+
+    def pretraining(self) -> Pretraining | None:
+        """What the base learns before any method sees it; what it gives is cached, and is there for every method.
+
+        A recipe that has one is part of a run also where the method trains nothing.
+        """
+        return None
 
     def begin(self, training: Training) -> None:
         """Called once, before the first step; the model is what the method made of it."""

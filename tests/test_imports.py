@@ -96,7 +96,7 @@ def is_light(path: Path) -> bool:
     if not path.is_relative_to(ROOT / "harness"):
         return path.parent.name != "methods" or not path.name.startswith("_")  # what only their hooks import
     inside = path.relative_to(ROOT / "harness")
-    if inside.parts[0] == "probes" and path.name.startswith("_"):
+    if inside.parts[0] in ("probes", "recipes") and path.name.startswith("_"):
         return False  # what only their hooks import
     return inside.parts[0].removesuffix(".py") not in NEEDS_TORCH or str(inside) in LIGHT_ANYWAY
 

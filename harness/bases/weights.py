@@ -32,6 +32,18 @@ def weights_of(name: str) -> Weights:
     return Weights(source=f"hub {name}", fingerprint=folder.name[:12])  # …/snapshots/<commit>
 
 
+def check_unchanged(name: str, before: Weights) -> None:
+    """Refuse weights that were replaced while they were read: which ones a model has can't be told.
+
+    Raises:
+        SourceError: naming both, or that they can no longer be read.
+    """
+    now = weights_of(name)
+    if now != before:
+        told = f"{before.fingerprint}, now {now.fingerprint}"
+        raise SourceError(f"base {name!r} changed while it was being used (its weights were {told}); run it again")
+
+
 def _of_folder(folder: Path) -> str:
     files = sorted({file for pattern in SNAPSHOT_FILES for file in folder.glob(pattern) if file.is_file()})
     total = hashlib.sha256()

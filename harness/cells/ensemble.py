@@ -31,6 +31,11 @@ class Ensemble:
         """The name of the first member's."""
         return self.members[0].spec.method.name
 
+    @property
+    def of(self) -> str:
+        """What is in the brackets of its name."""
+        return self.name.partition("(")[2].removesuffix(")")
+
     def named(self, name: str) -> "Ensemble":
         """The same members under another name."""
         return replace(self, name=name)
@@ -65,6 +70,28 @@ def over_methods(comparisons: Sequence[Comparison]) -> Iterator[Ensemble]:
                 raise SpecError(f"runs of {repeated} differ in {fields}: keep one kind with --where")
             if len(runs) > 1:
                 yield Ensemble(f"ensemble({'+'.join(names)})", tuple(runs))
+
+
+def over_tasks(comparisons: Sequence[Comparison]) -> Iterator[Ensemble]:
+    """Of every seed the runs that are alike but for the task: for each task all of them, its own first.
+
+    Raises:
+        SpecError: runs of one task differ in how much of its data they use.
+    """
+    together: defaultdict[str, list[Record]] = defaultdict(list)
+    for run in (run for comparison in comparisons for cell in comparison.cells for run in cell.ok):
+        together[digest(run.spec.model_dump(mode="json", exclude={"task", "probes"}))].append(run)
+    for runs in together.values():
+        by_task = {run.spec.task.name: run for run in runs}
+        if len(by_task) < len(runs):
+            again = next(run for run in runs if by_task[run.spec.task.name] is not run)
+            alike = [run for run in runs if run.spec.task.name == again.spec.task.name]
+            fields = ", ".join(differing_fields(alike)) or "their examples"
+            raise SpecError(f"runs of {again.spec.task.name} differ in {fields}: keep one kind with --where")
+        names = "+".join(sorted(name.partition("?")[0].rpartition("/")[2] for name in by_task))
+        for name, own in by_task.items() if len(by_task) > 1 else ():
+            others = (by_task[other] for other in sorted(by_task) if other != name)
+            yield Ensemble(f"ensemble({own.spec.method.name}*{names})", (own, *others))
 
 
 def answers_of(ensemble: Ensemble, read: Read) -> dict[str, Answers]:
@@ -177,7 +204,7 @@ def _cost(members: Sequence[Record]) -> Cost:
 
 SUMMED_COSTS = (
     "load_seconds", "tokenize_seconds", "train_seconds", "eval_seconds", "total_seconds", "train_tokens",
-    "padded_tokens", "eval_tokens",
+    "padded_tokens", "eval_tokens", "pretrain_seconds", "pretrain_tokens", "pretrain_passes",
 )  # fmt: skip
 """Members are made and asked one after the other."""
 

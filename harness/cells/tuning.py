@@ -46,9 +46,9 @@ def label_tuning(records: Iterable[Record], studies: Sequence[StudyRecord]) -> l
     """The records, with a field ``tuning`` where a study has searched their cell.
 
     It is ``default`` for the settings of trial 0, and ``best of N trials`` for those of a trial that was the best of
-    the first N ones; a default that was never beaten is both and comes twice, each time with the same runs. Runs of
-    other trials, and of the best settings on the seeds of the search, are left out: they chose the settings, so they
-    are no results.
+    the first N ones; a default that was never beaten is both and comes twice, each time with the same runs, and one
+    without a rival is the default alone. Runs of other trials, and of the best settings on the seeds of the search, are
+    left out: they chose the settings, so they are no results.
     """
     if not studies:
         return list(records)
@@ -72,7 +72,8 @@ def _label(record: Record, trials: Sequence[tuple[StudyRecord, int]]) -> list[Re
     labels: dict[str, StudyRecord] = {}
     for study, number in trials:
         n_trials = study.n_trials_won.get(number, 0)
-        is_best = n_trials > 0 and not (number == 0 and n_trials < len(study.trials))
+        # The best of one trial was not chosen: a method without settings to search is not tuned.
+        is_best = n_trials > 1 and not (number == 0 and n_trials < len(study.trials))
         if is_best and record.spec.seed in study.search.seeds:
             continue
         if number == 0:

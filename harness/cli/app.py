@@ -15,6 +15,7 @@ from harness.cli import (
     doctor,
     ensemble,
     fetch,
+    membership,
     plot,
     report,
     run,
@@ -27,6 +28,7 @@ from harness.cli import (
 from harness.cli.console import note, set_up
 from harness.cli.usage import Commands, click_errors, usage_message
 from harness.core.errors import HarnessError, HarnessWarning
+from harness.core.launch import is_first
 
 app = typer.Typer(
     name="harness",
@@ -44,6 +46,7 @@ app.command("table", cls=table.TableCommand)(table.table)
 app.add_typer(plot.plot, name="plot")
 app.command("ensemble")(ensemble.ensemble)
 app.command("soup")(ensemble.soup)
+app.command("membership")(membership.membership)
 app.command("report")(report.report)
 app.command("list")(catalog.list_)
 app.command("show")(catalog.show)
@@ -70,7 +73,7 @@ def main() -> None:
     # Deprecations are advice to authors of libraries, not to a user of this program.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.simplefilter("once", HarnessWarning)
+    warnings.simplefilter("once" if is_first() else "ignore", HarnessWarning)
     warnings.showwarning = _show_warning
     sys.exit(_exit_code())
 

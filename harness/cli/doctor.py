@@ -2,14 +2,42 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from harness.cli.console import say_table
 
 
-def doctor() -> None:
-    """Say what works here: accelerator, 8-bit and 4-bit, bf16, hub, mirror, package assets."""
+def doctor(
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Also make one tiny fixed run and compare it with what it should give.")
+    ] = False,
+) -> None:
+    """Say what works here: accelerator, 8-bit and 4-bit, bf16, hub, mirror, package assets.
+
+    Exit code 1 if the canary's run gives something else than it did.
+    """
     rows = ([name, "yes" if works else "no", detail] for name, works, detail in _findings())
     say_table(["what", "state", "detail"], rows)
+    if canary and not _canary():
+        raise typer.Exit(1)
+
+
+def _canary() -> bool:
+    """Print what came of the canary's run; whether it is as it was."""
+    from harness.cli.console import note, say
+    from harness.suites.canary import canary
+
+    found = canary()
+    for name, expected in found.reference.items():
+        say(f"canary {name}: {found.ours[name]:.6f}, was {expected:.6f} nats on {found.kind} with {found.stack}")
+    if not found.is_alive:
+        note(
+            f"this machine's results have moved by {found.drift:.2g} nats, where {found.tolerance:g} counts as none: a "
+            "library computes something else than before; don't mix runs from before and after in a table"
+        )
+    return found.is_alive
 
 
 def _findings() -> list[tuple[str, bool, str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.storage.store import Store
 
 Over = Literal["seeds", "methods"]
+Across = Literal["seeds", "tasks"]
 Mix = Literal["uniform", "greedy", "ties", "dare"]
 
 
@@ -44,16 +45,22 @@ def ensemble(
 
 def soup(
     mix: Annotated[Mix, typer.Option(help="How weights are mixed.", **one_of("--mix", Mix))] = "uniform",
-    size: Annotated[int, typer.Option(min=2, help="Members of each; the seeds in order.")] = 3,
+    over: Annotated[
+        Across, typer.Option(help="What the members of a soup differ in.", **one_of("--over", Across))
+    ] = "seeds",
+    size: Annotated[int, typer.Option(min=2, help="--over seeds: members of each; the seeds in order.")] = 3,
     where: Annotated[list[str] | None, typer.Option(help="Keep runs with field=value; may be repeated.")] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Mix the trained weights of finished runs over seeds into one model of the same size, at no training."""
-    from harness.cells.ensemble import over_seeds, run_id
+    """Mix the trained weights of finished runs into one model of the same size, at no training; over tasks, with the
+    head of each task, which is asked for itself."""
+    from harness.cells.ensemble import over_seeds, over_tasks, run_id
 
     store, comparisons = _cells(results, where or [])
-    asked = [one.named(f"soup({one.method}*{size},{mix})") for one in over_seeds(comparisons, size)]
-    _check_found(asked, f"no cell has {size} finished seeds")
+    found = over_seeds(comparisons, size) if over == "seeds" else over_tasks(comparisons)
+    asked = [one.named(f"soup({one.of},{mix})") for one in found]
+    none = f"no cell has {size} finished seeds" if over == "seeds" else "no seed has alike runs of two tasks"
+    _check_found(asked, none)
     _say("soup", [store.find(run_id(one)) or _soup(store, one, mix) for one in asked], comparisons)
 
 
@@ -85,7 +92,7 @@ def _ensemble(store: "Store", asked: "Ensemble", read: "Read") -> "Record":
     record = record_of(asked, answers, _now())
     with store.writing(record.run_id, record.spec) as folder:
         write_predictions(answers, folder / PREDICTIONS)
-        store.finish(folder, record)
+        record = store.finish(folder, record)
     return record
 
 
@@ -102,7 +109,7 @@ def _soup(store: "Store", asked: "Ensemble", mix: Mix) -> "Record":
         made = {"params": params, "members": [run.run_id for run in cooked.used]}
         record = record_of(asked, cooked.answers, _now()).model_copy(update=made)
         write_predictions(cooked.answers, folder / PREDICTIONS)
-        store.finish(folder, record)
+        record = store.finish(folder, record)
     return record
 
 

@@ -7,6 +7,7 @@ import typer
 
 from harness.cli.console import note, say, say_table
 from harness.cli.options import RESULTS, CheckpointEvery, Recipes, Results
+from harness.core.launch import is_first
 
 if TYPE_CHECKING:
     from harness.runs.resolve import Resolved
@@ -42,14 +43,16 @@ def run(
     resolved = resolve(asked_for(named, set_ or (), recipes=recipe or (), probes=probe or ()))
 
     if dry_run:
-        _print_forecast(resolved)
+        if is_first():
+            _print_forecast(resolved)
         return
 
     from harness.runs.run import run as run_spec
     from harness.storage.record import RETRIED
 
     record = run_spec(resolved, results, force=force, checkpoint_every=checkpoint_every)
-    print_record(record, results)
+    if is_first():
+        print_record(record, results)
     if record.status in RETRIED:
         raise typer.Exit(1)
 
@@ -88,6 +91,9 @@ def print_record(record: "Record", results: Path) -> None:
         trained = f"{params.trainable:,} of {params.total:,} ({params.trainable_percent:.2f} %)"
         rows.append(["trainable parameters", trained])
         rows.append(["training", f"{cost.train_seconds:.1f} s, {cost.train_tokens:,} tokens"])
+        if cost.pretrain_seconds:
+            when = "done before" if cost.pretrain_cached else "done now"
+            rows.append(["pretraining", f"{cost.pretrain_seconds:.1f} s, {cost.pretrain_passes:g} passes ({when})"])
         rows.append(["evaluation", f"{cost.eval_seconds:.1f} s"])
     known = quantities()
     for name, value in record.measured.items():

@@ -9,7 +9,7 @@ from harness.cli.console import say, say_table
 from harness.cli.options import RESULTS, Results, path
 from harness.cli.usage import one_of
 
-Attribution = Literal["occlusion", "gradient_x_input", "integrated_gradients"]
+Attribution = Literal["occlusion", "gradient_x_input", "integrated_gradients", "attention_rollout"]
 
 
 def export(
@@ -45,7 +45,9 @@ def explain(
     text: Annotated[str, typer.Argument(help="A text; for a pair of texts, one JSON object of the task's fields.")],
     attribution: Annotated[
         Attribution,
-        typer.Option(help="How words are weighed; gradients need a head.", **one_of("--attribution", Attribution)),
+        typer.Option(
+            help="How words are weighed; all but occlusion need a head.", **one_of("--attribution", Attribution)
+        ),
     ] = "occlusion",
     results: Results = RESULTS,
 ) -> None:

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from harness.cli.console import one_line
 from harness.core.errors import nearest, unknown
+from harness.core.launch import check_launch
 
 click_errors: Any = sys.modules[typer.BadParameter.__module__]
 """The exceptions of the click that typer uses: click's own, or those of the copy inside newer ones."""
@@ -26,6 +27,16 @@ class Commands(TyperGroup):
         if command is None:
             raise unknown("command", cmd_name, self.commands)
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called.
+
+        Raises:
+            SpecError: it can't be done by the processes of a launcher.
+        """
+        found = super().resolve_command(ctx, args)
+        check_launch(str(found[0]))
+        return found
 
 
 def one_of(name: str, literal: Any) -> dict[str, Any]:

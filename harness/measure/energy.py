@@ -1,9 +1,10 @@
-"""Energy of the processor: its own counters, or its time at a stated power."""
+"""Energy of the processor, by its own counters or its time at a stated power, and of the GPU by its own."""
 
 import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 POWERCAP = Path("/sys/class/powercap")
 """Where Linux has the counters: ``intel-rapl:<package>`` on processors of Intel and AMD."""
@@ -54,3 +55,42 @@ def joules(watts_per_core: float, seconds: Callable[[], float] = time.process_ti
     """Energy so far, from any beginning: measured, or this process' time on all cores at a power."""
     measured = counters()
     return sum(counter.joules() for counter in measured) if measured else seconds() * watts_per_core
+
+
+class GpuCounter:
+    """What a GPU has used since its driver was loaded.
+
+    Args:
+        nvml: The library, pynvml.
+        uuid: The GPU's, as ``nvidia-smi -L`` shows it.
+
+    Raises:
+        Exception: the library's own, where the GPU has no counter: those older than Volta.
+    """
+
+    def __init__(self, nvml: Any, uuid: str) -> None:
+        nvml.nvmlInit()
+        self._nvml, self._device = nvml, nvml.nvmlDeviceGetHandleByUUID(uuid)
+        self.joules()
+
+    def joules(self) -> float:
+        """From any beginning; the driver counts millijoules."""
+        return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._device)) / 1000
+
+
+@cache
+def gpu_counter() -> GpuCounter | None:
+    """That of the GPU that torch computes on; None without one, without a counter, or without pynvml."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    try:
+        import pynvml
+
+        uuid = torch.cuda.get_device_properties(torch.cuda.current_device()).uuid
+        return GpuCounter(pynvml, f"GPU-{uuid}")
+    except (
+        Exception
+    ):  # the library has an error for each reason; the run has no GPU energy then, and says nothing of it
+        return None

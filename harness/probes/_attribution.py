@@ -14,6 +14,7 @@ from harness.formulation import Batch, Row
 from harness.libraries.extras import need
 from harness.metrics._probabilities import log_probabilities
 from harness.probe import Subject
+from harness.probes._attention import read_attentions, rolled_out
 from harness.probes._states import device_of
 from harness.probes._texts import with_words, words_of
 from harness.task import Example
@@ -60,10 +61,25 @@ def integrated_gradients(subject: Subject, example: Example, label: int) -> Weig
     return _of_words(subject, example, row, given)
 
 
+def attention_rollout(subject: Subject, example: Example, label: int) -> Weights:
+    """The share of each word in what the head reads, as attention mixes tokens, shape (W,); the same for every label.
+
+    The head reads the first token of an encoder, or the mean of all where its configuration says so, and the last token
+    of a decoder.
+    """
+    row, _ = _scored(subject, example, label)
+    batch = subject.formulation.collate([row], device_of(subject.model))
+    shares = rolled_out(read_attentions(subject.model, batch.inputs))
+    is_mean = getattr(subject.model.config, "classifier_pooling", "") == "mean"
+    read = shares.mean(0) if is_mean else shares[0 if subject.base.kind == "encoder" else -1]
+    return _of_words(subject, example, row, read[None, :, None])
+
+
 ATTRIBUTIONS: Mapping[str, Callable[[Subject, Example, int], Weights]] = {
     "occlusion": occlusion,
     "gradient_x_input": gradient_x_input,
     "integrated_gradients": integrated_gradients,
+    "attention_rollout": attention_rollout,
 }
 
 
@@ -74,7 +90,7 @@ def _scored(subject: Subject, example: Example, label: int) -> tuple[Row, Callab
         Unsupported: the label is not read from a head.
     """
     if not subject.head_names or subject.task.kind != "classification":
-        raise Unsupported("gradients are attributed to words where a head gives a label; use attribution occlusion")
+        raise Unsupported("gradients and attention are for a head that gives a label; use attribution occlusion")
     subject.model.eval()
     (row,) = subject.formulation.encode([replace(example, target=label)])
     inputs = subject.formulation.collate([row], device_of(subject.model)).inputs

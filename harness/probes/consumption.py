@@ -16,27 +16,34 @@ class Consumption(Probe):
     """Joules by phase, measured by the processor's counters (RAPL), or estimated where it gives none.
 
     A measurement is that of the whole package, whoever used it. An estimate is processor time at a stated power; it has
-    names of its own, so that no table mixes the two. GPUs are not counted. Carbon is energy times the stated factor.
+    names of its own, so that no table mixes the two. What a GPU used is measured apart (NVML, with nvidia-ml-py
+    installed), the whole device too, and never estimated. Carbon is energy times the stated factor.
     """
 
     source: ClassVar[str] = (
         "Henderson et al. 2020, section 4, https://arxiv.org/abs/2002.05651; Linux power capping framework, "
-        "https://docs.kernel.org/power/powercap/powercap.html"
+        "https://docs.kernel.org/power/powercap/powercap.html; nvmlDeviceGetTotalEnergyConsumption, "
+        "https://docs.nvidia.com/deploy/nvml-api/"
     )
+    is_of_process: ClassVar[bool] = True
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("train_joules", "measured energy of training without its validations", "J"),
         Quantity("run_joules", "measured energy of the whole run", "J"),
         Quantity("train_joules_estimated", "processor time of training at a stated power", "J"),
         Quantity("run_joules_estimated", "processor time of the whole run at a stated power", "J"),
-        Quantity("carbon_grams_estimated", "energy of the run times the stated carbon of a kilowatt hour", "g"),
+        Quantity("carbon_grams_estimated", "processor's energy times the stated carbon of a kilowatt hour", "g"),
+        Quantity("train_gpu_joules", "measured energy of the GPU in training without its validations", "J"),
+        Quantity("run_gpu_joules", "measured energy of the GPU in the whole run", "J"),
+        Quantity("gpu_carbon_grams_estimated", "GPU's energy times the stated carbon of a kilowatt hour", "g"),
     )
 
     watts: float = Field(10.0, gt=0, description="Power of one busy core, for estimates.")
     grams_per_kwh: float = Field(475.0, ge=0, description="Carbon dioxide of a kilowatt hour; 475: the world in 2018.")
 
     _spent: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))
+    _of_gpu: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))
     _phases: list[Phase] = PrivateAttr(default_factory=list)
-    _last: float = PrivateAttr(default=0.0)
+    _last: tuple[float, float] = PrivateAttr(default=(0.0, 0.0))
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
@@ -48,18 +55,26 @@ class Consumption(Probe):
         self._phases.pop()
 
     def _count(self) -> None:
-        from harness.measure.energy import joules
+        from harness.measure.energy import gpu_counter, joules
 
-        now = joules(self.watts)
+        gpu = gpu_counter()
+        now = joules(self.watts), gpu.joules() if gpu else 0.0
         if self._phases:
-            self._spent[self._phases[-1]] += now - self._last
+            self._spent[self._phases[-1]] += now[0] - self._last[0]
+            self._of_gpu[self._phases[-1]] += now[1] - self._last[1]
         self._last = now
 
     def spent(self) -> dict[str, float]:
         """Of a failed run too."""
-        from harness.measure.energy import has_counters
+        from harness.measure.energy import gpu_counter, has_counters
 
-        total = sum(self._spent.values())
         mark = "" if has_counters() else "_estimated"
-        found = {f"run_joules{mark}": total, "carbon_grams_estimated": total / JOULES_PER_KWH * self.grams_per_kwh}
-        return found | ({f"train_joules{mark}": self._spent["train"]} if "train" in self._spent else {})
+        found = self._named(self._spent, "{}_joules" + mark, "carbon_grams_estimated")
+        if gpu_counter():
+            found |= self._named(self._of_gpu, "{}_gpu_joules", "gpu_carbon_grams_estimated")
+        return found
+
+    def _named(self, spent: dict[Phase, float], joules: str, carbon: str) -> dict[str, float]:
+        total = sum(spent.values())
+        found = {joules.format("run"): total, carbon: total / JOULES_PER_KWH * self.grams_per_kwh}
+        return found | ({joules.format("train"): spent["train"]} if "train" in spent else {})

@@ -28,7 +28,8 @@ class Faithfulness(Probe):
 
     source: ClassVar[str] = (
         "DeYoung et al. 2020, section 5, https://arxiv.org/abs/1911.03429; Sundararajan et al. 2017, "
-        "https://arxiv.org/abs/1703.01365 (integrated gradients)"
+        "https://arxiv.org/abs/1703.01365 (integrated gradients); Abnar and Zuidema 2020, "
+        "https://arxiv.org/abs/2005.00928 (attention rollout)"
     )
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("comprehensiveness", "probability lost without the words attributed to", higher_is_better=True),
@@ -36,8 +37,8 @@ class Faithfulness(Probe):
         Quantity("sufficiency", "probability lost where only the words attributed to are left"),
     )
 
-    attribution: Literal["occlusion", "gradient_x_input", "integrated_gradients"] = Field(
-        "occlusion", description="How words are weighed; gradients need a head and captum."
+    attribution: Literal["occlusion", "gradient_x_input", "integrated_gradients", "attention_rollout"] = Field(
+        "occlusion", description="How words are weighed; all others need a head, gradients captum too."
     )
     n_examples: int = Field(40, ge=2, description="Test examples looked at.")
 

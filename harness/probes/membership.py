@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Membership(Probe):
     """An attack that takes the examples of lowest loss for those trained on: train against test.
 
-    0.5 is guessing. What a method that trains nothing has above 0.5 is not memory but how train and test differ.
+    0.5 is guessing. What a method that trains nothing has above 0.5 is not memory but how train and test differ. With a
+    ``pool``, losses are kept for the stronger attack of ``harness membership``, for which other seeds are the shadows.
     """
 
     source: ClassVar[str] = (
@@ -26,9 +27,12 @@ class Membership(Probe):
     )
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("membership_auc", "probability that an example trained on has a lower loss than one that was not"),
+        Quantity("pool_loss_nats", "loss of training examples that are the same for every seed, learned or not"),
+        Quantity("pool_trained_ratio", "share of these that the run was trained on"),
     )
 
     n_examples: int = Field(300, ge=2, description="Examples of each kind at most, drawn by the run's seed.")
+    pool: int = Field(0, ge=0, description="Training examples, the same for every seed, whose losses are kept.")
 
     def after(self, subject: Subject) -> Values:
         """Of the model as it answers, without dropout."""
@@ -36,7 +40,21 @@ class Membership(Probe):
 
         rng = np.random.default_rng(derive(subject.seed, "membership"))
         members, others = (self._draw(subject.splits[split], rng) for split in ("train", "test"))
-        return {"membership_auc": auc(losses(subject, others), losses(subject, members))}
+        found = {"membership_auc": auc(losses(subject, others), losses(subject, members))}
+        return found | (self._pool(subject) if self.pool else {})
+
+    def _pool(self, subject: Subject) -> dict[str, Measured]:
+        from harness.probes._losses import losses
+        from harness.statistics.measured import mean_of
+
+        whole, trained = subject.pool(), {one.id for one in subject.splits["train"]}
+        places = np.random.default_rng(derive(0, "membership pool")).permutation(len(whole))[: self.pool]
+        examples = [whole[at] for at in np.sort(places)]
+        ids = [one.id for one in examples]
+        return {
+            "pool_loss_nats": mean_of(losses(subject, examples), ids),
+            "pool_trained_ratio": mean_of([float(name in trained) for name in ids], ids),
+        }
 
     def _draw(self, examples: "Sequence[Example]", rng: np.random.Generator) -> "Sequence[Example]":
         return [examples[at] for at in np.sort(rng.permutation(len(examples))[: self.n_examples])]

@@ -26,6 +26,10 @@ def _passes(run: "Record") -> float | None:
     return None
 
 
+def _pretrain_seconds(run: "Record") -> float | None:
+    return run.cost.pretrain_seconds or None
+
+
 def _pass_seconds(run: "Record") -> float | None:
     passes = _passes(run)
     return run.cost.train_seconds / passes if passes else None
@@ -39,6 +43,7 @@ class Time(Probe):
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity("train_seconds", "training without its validations", "s", read=lambda run: run.cost.train_seconds),
         Quantity("eval_seconds", "all validations and the tests", "s", read=lambda run: run.cost.eval_seconds),
+        Quantity("pretrain_seconds", "pretraining before it, also if cached", "s", read=_pretrain_seconds),
         Quantity("passes", "passes of a training step, as a multiple of plain training's", read=_passes),
         Quantity("pass_seconds", "train_seconds divided by passes", "s", read=_pass_seconds),
     )

@@ -34,6 +34,7 @@ class DPSGD(Recipe):
     source: ClassVar[str] = "Abadi et al. 2016, algorithm 1, https://arxiv.org/abs/1607.00133"
     needs: ClassVar[frozenset[Need]] = frozenset({"example_gradients"})
     is_alone: ClassVar[bool] = True
+    is_shareable: ClassVar[bool] = False  # gradients of examples are cut and kept before they reach .grad
 
     noise: float = Field(1.0, ge=0, description="Standard deviation of the noise, in units of max_norm.")
     max_norm: float = Field(1.0, gt=0, description="Length that the gradient of an example is cut to.")

@@ -69,23 +69,17 @@ class MaskedLM(Recipe):
 
     def _chosen(self, training: Training, batch: Any) -> "Tensor":
         """Which tokens are to be told: of the texts, not those that the tokenizer puts around them."""
-        import torch
+        from harness.bases.masking import choose_tokens
 
         assert training.tokenizer
-        ids = batch.inputs["input_ids"]
-        special = torch.tensor(training.tokenizer.all_special_ids, device=ids.device)
-        text = batch.inputs["attention_mask"].bool() & ~torch.isin(ids, special)
-        return text & (torch.rand(ids.shape, device=ids.device) < self.rate)
+        return choose_tokens(training.tokenizer, batch.inputs, self.rate)
 
     def _masked(self, training: Training, ids: "Tensor", chosen: "Tensor") -> "Tensor":
         """Of the chosen tokens 8 of 10 are masked, one is a random one, one is left."""
-        import torch
+        from harness.bases.masking import mask_tokens
 
         assert training.tokenizer
-        drawn, mask = torch.rand(ids.shape, device=ids.device), training.tokenizer.mask_token_id
-        others = torch.randint_like(ids, len(training.tokenizer))
-        masked = torch.where(chosen & (drawn < 0.8), mask, ids)
-        return torch.where(chosen & (drawn >= 0.9), others, masked)
+        return mask_tokens(training.tokenizer, ids, chosen)
 
     def space(self) -> Space:
         """How much it counts beside the task."""

@@ -20,6 +20,7 @@ class SimCSE(Recipe):
     processor the texts of a pass are of similar length. Without dropout there is nothing to tell.
     """
 
+    is_shareable: ClassVar[bool] = False  # a text is told apart from all others of the pass
     source: ClassVar[str] = "Gao et al. 2021, equation 4, https://arxiv.org/abs/2104.08821"
     needs: ClassVar[frozenset[Need]] = frozenset({"hidden_states"})
 

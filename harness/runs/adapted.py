@@ -47,7 +47,7 @@ def model_of(formulation: Formulation, kind: BaseKind, task: Task) -> Wanted:
 def load_base(run: Resolved) -> Base:
     """The run's base with its heads drawn from the seed, the same for every method."""
     wanted = replace(model_of(run.formulation, run.base.kind, run.task), dropout=run.spec.base.dropout)
-    base = load(run.spec.base, wanted, run.method.unquantized_blocks)
+    base = load(run.starting_base, wanted, run.method.unquantized_blocks)
     reset_heads(base.model, base.head_names, derive(run.spec.seed, "head"))
     return base
 

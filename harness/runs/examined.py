@@ -35,7 +35,7 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
     def unadapted(auto_class: str = "") -> nn.Module:
         if not auto_class:
             return load_base(run).model
-        return load(run.spec.base, Wanted(auto_class), run.method.unquantized_blocks).model
+        return load(run.starting_base, Wanted(auto_class), run.method.unquantized_blocks).model
 
     def served(*, merged: bool = False) -> Served:
         return _served(run, adapter, splits.train, merged)
@@ -43,6 +43,10 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
     def ask(asked: nn.Module, name: str, limit: int) -> Answers:
         n_virtual_tokens = run.method.virtual_tokens() if asked is model else 0
         return _zero_shot(run, replace(adapted, model=asked), name, limit, n_virtual_tokens)
+
+    def pool() -> Sequence[Example]:
+        whole = {"train_limit": None, "train_per_class": None, "folds": None, "fold": 0}
+        return data.load(task, run.spec.task.model_copy(update=whole), run.spec.seed)[0].train
 
     return Subject(
         model=model,
@@ -60,6 +64,7 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
         served=served,
         ask=ask,
         adapter=adapter,
+        pool=pool,
     )
 
 

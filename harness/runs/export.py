@@ -17,11 +17,12 @@ from harness.method import make_method
 from harness.runs.adapted import Adapted, adapt, load_base
 from harness.runs.plain import speak_the_task
 from harness.runs.predict import predict
-from harness.runs.resolve import resolve
+from harness.runs.pretrained import start
+from harness.runs.resolve import Resolved, resolve
 from harness.storage.checkpoint import hash_folder
 from harness.storage.record import Record
 from harness.storage.store import Store
-from harness.task import Example, Task, declared
+from harness.task import Example, Splits, Task, declared
 
 ADAPTER = "adapter"
 
@@ -39,7 +40,7 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
     if record.members:
         record = _as_trained(record, folder, results)
     _check_weights(record)
-    run = resolve(record.spec, _as_answered(record))
+    run = as_started(record, resolve(record.spec, _as_answered(record)))
     # A schedule's length matters to training only; two is the least any method accepts.
     steps = max(2, int(record.curve[-1]["step"])) if record.curve else 2
     adapted = adapt(run, load_base(run), steps)
@@ -47,6 +48,25 @@ def load_run(run_id: str, results: Path) -> tuple[Record, Task, Adapted]:
         _check_stored(folder / ADAPTER, record)
         run.method.load(adapted.model, folder / ADAPTER)
     return record, run.task, adapted
+
+
+def as_started(record: Record, run: Resolved) -> Resolved:
+    """The run with the base that its recipes pretrained: the cached one, or one made again.
+
+    Raises:
+        SpecError: the examples have changed since.
+        SourceError: what is made again has other weights than the run started from, as on another machine.
+    """
+    if not record.weights.pretrained:
+        return run
+    run, _ = start(run, _splits_of(record))
+    now = weights_of(run.start).fingerprint
+    if now != record.weights.pretrained:
+        raise SourceError(
+            f"the base as {record.spec.recipe} pretrains it has other weights ({now}) here than run {record.run_id} "
+            f"started from ({record.weights.pretrained}); copy its cache folder, or run it again with --force"
+        )
+    return run
 
 
 def _as_trained(record: Record, folder: Path, results: Path) -> Record:
@@ -77,7 +97,12 @@ def _as_answered(record: Record) -> Task:
 
 
 def _train_of(record: Record) -> list[Example]:
-    """The training examples of a run.
+    """The training examples of a run, as ``_splits_of`` reads them."""
+    return _splits_of(record).train
+
+
+def _splits_of(record: Record) -> Splits:
+    """The examples of a run.
 
     Raises:
         SpecError: they have changed since.
@@ -86,7 +111,7 @@ def _train_of(record: Record) -> list[Example]:
     splits, info = data.load(find_task(spec.task.name), spec.task, spec.seed)
     if info.fingerprint != record.data.fingerprint:
         raise SpecError(f"the examples of {spec.task.name} have changed since run {record.run_id}; run it again")
-    return splits.train
+    return splits
 
 
 def export_run(run_id: str, to: Path, results: Path, *, merge: bool) -> Path:

@@ -38,6 +38,7 @@ def run_id(resolved: Resolved, data_fingerprint: str, weights_fingerprint: str) 
         "evaluation": _changed(spec.evaluation),
         "recipes": _chosen(spec.recipes, resolved.recipes),
         "bases": [weights_of(name).fingerprint for recipe in resolved.recipes for name in recipe.bases()],
+        "tasks": [fingerprint(TaskSpec(name=name), 0) for recipe in resolved.recipes for name in recipe.tasks()],
         "probes": _chosen(spec.probes, resolved.probes),
         "files": [contents for probe in resolved.probes if (contents := _contents(probe))],
         "probed": [_whole(name) for probe in resolved.probes for name in probe.reads(resolved.base)],

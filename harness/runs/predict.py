@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from harness.storage.predictions import Answers
 from harness.storage.record import AnswerCounts
 from harness.task import Task
 from harness.training.batches import by_size
+from harness.training.ranks import ALONE, Ranks
 
 
 @torch.no_grad()
@@ -26,25 +29,46 @@ def predict(
     formulation: BoundFormulation,
     rows: Sequence[Row],
     advance: Callable[[int], None] = lambda n: None,
+    ranks: Ranks = ALONE,
 ) -> list[Answer]:
     """Answers in the order of the rows; ``advance`` is told how many rows were answered.
 
+    Several ``ranks`` share the batches out, and each has the answers to all.
+
     Raises:
         NoResult: an answer is not a number.
+        OtherProcess: another process failed.
     """
     model.eval()
     device = next(model.parameters()).device
     answers: dict[int, Answer] = {}
     sizes = [formulation.size(row) for row in rows]
-    batches = by_size(sizes, formulation.spec.evaluation.batch_size, formulation.max_padding(model))
-    with autocast(device, formulation.spec.training.precision), formulation.answering(model, rows):
-        for indices in batches:
+    batches = list(by_size(sizes, formulation.spec.evaluation.batch_size, formulation.max_padding(model)))
+    own = ranks.own(batches)
+    asked = rows if ranks.n == 1 else [rows[index] for index in sorted(chain.from_iterable(own))]
+    with ranks.together(), autocast(device, formulation.spec.training.precision), ExitStack() as held:
+        if asked:
+            held.enter_context(formulation.answering(model, asked))
+        for indices in own:
             batch = formulation.collate([rows[index] for index in indices], device)
             answers.update(zip(indices, formulation.answer(model, batch), strict=True))
             advance(len(indices))
+    if ranks.n > 1:
+        answers = _gathered(answers, ranks)
     in_order = [answers[index] for index in range(len(rows))]
-    check_answers(rows, in_order)
+    with ranks.together():
+        check_answers(rows, in_order)
     return in_order
+
+
+def _gathered(answers: dict[int, Answer], ranks: Ranks) -> dict[int, Answer]:
+    """Those of all processes, by place."""
+    own = [(index, answer.prediction, answer.scores, answer.text) for index, answer in answers.items()]
+    return {
+        index: Answer(tuple(prediction) if isinstance(prediction, list) else prediction, tuple(scores), text)
+        for told in ranks.gather(own)
+        for index, prediction, scores, text in told
+    }
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from harness.core.errors import HarnessError
 from harness.core.spec import merge
 from harness.probe import PROBES, Measured, Phase, Probe, Subject, make_probe
 from harness.runs.resolve import Resolved
+from harness.training.ranks import ALONE, Ranks
 
 
 def probes_of(run: Resolved) -> list[Probe]:
@@ -31,22 +32,24 @@ FAILED = object()
 
 
 class Probing:
-    """What a run's probes have given so far.
+    """What a run's probes have given so far; of several processes the first one's alone.
 
     ``measured`` holds values by quantity, ``reasons`` why a quantity has none, ``seconds`` what each probe took,
     ``parts`` what standard probes put under the keys of a record.
     """
 
-    def __init__(self, run: Resolved) -> None:
+    def __init__(self, run: Resolved, ranks: Ranks = ALONE) -> None:
         self.measured: dict[str, Measured] = {}
         self.reasons: dict[str, str] = {}
         self.parts: dict[str, Any] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._probes: list[Probe] = []
-        for probe in probes_of(run):
+        for probe in probes_of(run) if ranks.is_first else ():
             self._probes.append(probe)
             if reason := probe.skip(run.base, run.asked):
                 self._drop(probe, reason)
+            elif ranks.n > 1 and probe.is_of_process:
+                self._drop(probe, f"{probe.name} measures one process; {ranks.n} trained this run")
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:

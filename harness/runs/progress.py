@@ -32,7 +32,7 @@ class RunProgress:
 
 
 @contextmanager
-def run_progress() -> Iterator[RunProgress]:
+def run_progress(is_shown: bool = True) -> Iterator[RunProgress]:
     """A live line while the block runs; silent when stderr is no terminal."""
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -42,5 +42,7 @@ def run_progress() -> Iterator[RunProgress]:
         TimeRemainingColumn(),
     )
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not (is_shown and sys.stderr.isatty())
+    ) as progress:
         yield RunProgress(progress)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from harness.bases.info import base_info, registered
 from harness.core.errors import SpecError
 from harness.core.plugins import Plugin
-from harness.core.spec import PluginSpec, ProbeSpec, RunSpec, TrainingSpec
+from harness.core.spec import BaseSpec, PluginSpec, ProbeSpec, RunSpec, TrainingSpec
 from harness.data.tasks import find_task
 from harness.formulation import Formulation, make_formulation
 from harness.measure.hardware import detect_precision
@@ -31,6 +31,8 @@ class Resolved:
     formulation: Formulation
     recipes: tuple[Recipe, ...] = ()
     probes: tuple[Probe, ...] = ()
+    start: str = ""
+    """Folder of the base as its recipes have pretrained it; empty where none does, or it has not been done."""
 
     @property
     def asked(self) -> TaskInfo:
@@ -51,8 +53,14 @@ class Resolved:
 
     @property
     def in_effect(self) -> RunSpec:
-        """The spec without those tricks: what is computed."""
-        return switched_off(self.spec, self.speed_off)
+        """The spec without those tricks, and with the base from which the method starts: what is computed."""
+        spec = switched_off(self.spec, self.speed_off)
+        return spec.model_copy(update={"base": self.starting_base}) if self.start else spec
+
+    @property
+    def starting_base(self) -> BaseSpec:
+        """The base from which the method starts."""
+        return self.spec.base.model_copy(update={"name": self.start}) if self.start else self.spec.base
 
     def seeded(self, seed: int) -> "Resolved":
         """The same run with another seed."""
@@ -79,7 +87,7 @@ def resolve(spec: RunSpec, task: Task | None = None) -> Resolved:
     """The run that a spec means.
 
     Two specs that mean the same run resolve to the same; resolving twice changes nothing. A method that trains nothing
-    has the default training section and no recipe, whatever was asked.
+    has the default training section and no recipe but those that pretrain the base, whatever was asked.
 
     Args:
         spec: The run, as far as the user said what it is.
@@ -92,17 +100,19 @@ def resolve(spec: RunSpec, task: Task | None = None) -> Resolved:
     method = make_method(spec.method)
     base = base_info(spec.base.name, spec.base.quantization)
     task = task or find_task(spec.task.name)
-    recipes = tuple(map(make_recipe, spec.recipes)) if method.trains else ()
+    asked = [(given, make_recipe(given)) for given in spec.recipes]
+    chosen = [(given, recipe) for given, recipe in asked if method.trains or recipe.pretraining()]
     probes = _asked_probes(spec)
     formulation = make_formulation(spec.formulation, base, task, method.trains)
     written_out = {
         "base": spec.base.model_copy(update={"name": registered(spec.base.name)}),
         "method": _written_out(spec.method, method),
-        "recipes": tuple(_written_out(given, recipe) for given, recipe in zip(spec.recipes, recipes, strict=False)),
+        "recipes": tuple(_written_out(given, recipe) for given, recipe in chosen),
         "probes": tuple(_written_out(ProbeSpec(name=name), probe) for name, probe in probes.items()),
         "training": _resolve_training(spec.training, method),
         "formulation": formulation.name,
     }
+    recipes = tuple(recipe for _, recipe in chosen)
     return Resolved(
         spec.model_copy(update=written_out), task, method, base, formulation, recipes, tuple(probes.values())
     )

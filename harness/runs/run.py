@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,8 +15,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from harness import data
-from harness.bases.weights import weights_of
-from harness.core.errors import HarnessError, NoResult, Unsupported
+from harness.bases.weights import check_unchanged, weights_of
+from harness.core.errors import HarnessError, NoResult, SourceError, Unsupported
 from harness.core.seeds import derive
 from harness.core.spec import RunSpec
 from harness.data import out_of_domain
@@ -26,9 +27,11 @@ from harness.runs import identity
 from harness.runs.adapted import Adapted, adapt, load_base, start_batches
 from harness.runs.examined import subject_of
 from harness.runs.predict import Judged, predict
+from harness.runs.pretrained import Price, start
 from harness.runs.probing import Probing
 from harness.runs.progress import RunProgress, run_progress
 from harness.runs.resolve import Resolved, resolve
+from harness.runs.shareable import check_shareable
 from harness.runs.soundness import check_asked
 from harness.speed.allocator import keep_large_buffers
 from harness.storage.checkpoint import hash_folder, hash_tensors, trainable
@@ -40,6 +43,7 @@ from harness.task import Example, Splits, declaration
 from harness.training.batches import planned_steps
 from harness.training.fit import Diverged, Fitted, fit, restore
 from harness.training.hooks import Trainee
+from harness.training.ranks import Ranks, join
 from harness.training.reach import Reach
 from harness.training.resume import Checkpoints
 
@@ -61,6 +65,8 @@ def run(
     it ended. An exception of ``on_validation``, like Ctrl-C, passes through and
     leaves no record.
 
+    The processes that ``torchrun`` has started share each step; the first of them writes, and all return its record.
+
     Args:
         spec: What to run; ``resolve`` fills in its defaults.
         results: Folder that holds ``runs/``.
@@ -75,28 +81,75 @@ def run(
         StorageError: the disk is full or the results can't be written; no record is left.
     """
     keep_large_buffers()
-    store, resolved = Store(results), spec if isinstance(spec, Resolved) else resolve(spec)
+    store, resolved, ranks = Store(results), spec if isinstance(spec, Resolved) else resolve(spec), join()
+    if ranks.n > 1:
+        check_shareable(resolved, ranks.n, on_validation is not None, checkpoint_every is not None)
     splits, info = data.load(resolved.task, resolved.spec.task, resolved.spec.seed)
     resolved = replace(resolved, task=data.scaled(resolved.task, splits.train))
     weights = weights_of(resolved.spec.base.name)
     run_id = identity.run_id(resolved, info.fingerprint, weights.fingerprint)
+    checkpoints = Checkpoints(store.checkpoint(run_id), run_id, checkpoint_every)
+    prepared = _Prepared(resolved, splits, info, weights, on_validation, checkpoints, ranks)
+    if not ranks.is_first:
+        return _record_of_first(prepared, run_id)
     before = store.find(run_id)
     if before and before.status not in RETRIED and not force:
-        return before
+        return _told(before, ranks)
     with store.locked(run_id):
         meanwhile = store.find(run_id)
         if meanwhile and not (before and meanwhile.model_dump_json() == before.model_dump_json()):
-            return meanwhile
-        checkpoints = Checkpoints(store.checkpoint(run_id), run_id, checkpoint_every)
+            return _told(meanwhile, ranks)
+        ranks.from_first(None)
         if force:
             checkpoints.remove()
         with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
-            attempt = _Attempt(resolved, splits, info, weights, folder, progress, on_validation, checkpoints)
+            attempt = _Attempt(prepared, folder, progress)
             record = attempt.record(run_id, label)
-            store.finish(folder, record)
+            try:
+                check_unchanged(resolved.spec.base.name, weights)
+            except SourceError:
+                checkpoints.remove()  # a state of other weights is not to be gone on with
+                raise
+            record = store.finish(folder, record)
         if record.status not in RETRIED:
             checkpoints.remove()
+    return _told(record, ranks) if attempt.is_shared(record) else record
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A run with its examples and weights, for this process to make or to take part in."""
+
+    run: Resolved
+    splits: Splits
+    info: DataInfo
+    weights: Weights
+    on_validation: OnValidation | None
+    checkpoints: Checkpoints
+    ranks: Ranks
+
+
+def _told(record: Record, ranks: Ranks) -> Record:
+    """The record, which the other processes are told."""
+    ranks.from_first(record.model_dump(mode="json", by_alias=True))
     return record
+
+
+def _record_of_first(prepared: _Prepared, run_id: str) -> Record:
+    """The record that the first process writes; this one computes its share and writes nothing that is kept.
+
+    Raises:
+        HarnessError: this process alone failed; its end ends the others.
+    """
+    ranks = prepared.ranks
+    if stored := ranks.from_first():
+        return Record.model_validate(stored)
+    with TemporaryDirectory() as folder, run_progress(is_shown=False) as progress:
+        attempt = _Attempt(prepared, Path(folder), progress)
+        own = attempt.record(run_id, "")
+    if not attempt.is_shared(own):
+        raise HarnessError(f"process {ranks.rank} of {ranks.n}: {own.reason}")
+    return Record.model_validate(ranks.from_first())
 
 
 class _Stopped(Exception):
@@ -107,14 +160,9 @@ class _Stopped(Exception):
 class _Attempt:
     """One try at a run; its fields hold what is known so far, so that a failure leaves a record too."""
 
-    run: Resolved
-    splits: Splits
-    info: DataInfo
-    weights: Weights
+    prepared: _Prepared
     folder: Path
     progress: RunProgress
-    on_validation: OnValidation | None
-    checkpoints: Checkpoints
     hashes: dict[str, str] = field(default_factory=dict)
     trainable_final: int | None = None
     fitted: Fitted = field(default_factory=Fitted)
@@ -122,9 +170,16 @@ class _Attempt:
     metrics_last: dict[str, float] = field(default_factory=dict)
     answered: dict[str, AnswerCounts] = field(default_factory=dict)
     eval_tokens: int = 0
+    price: Price = field(default_factory=Price)
 
     def __post_init__(self) -> None:
-        self.probing = Probing(self.run)
+        self.run, self.splits, self.info = self.prepared.run, self.prepared.splits, self.prepared.info
+        self.weights, self.ranks = self.prepared.weights, self.prepared.ranks
+        self.probing = Probing(self.run, self.ranks)
+
+    def is_shared(self, record: Record) -> bool:
+        """Whether all processes have ended with this record, so that none waits for another."""
+        return record.status not in RETRIED or self.ranks.has_failed_together
 
     def record(self, run_id: str, label: str) -> Record:
         """Adapt and evaluate, whatever comes of it."""
@@ -158,7 +213,10 @@ class _Attempt:
             measured_reasons=self.probing.reasons,
             data=self.info,
             weights=self.weights,
-            environment=environment(self.run.spec.training.precision) | self._speed_off() | self._resumed(),
+            environment=environment(self.run.spec.training.precision)
+            | self._speed_off()
+            | self._resumed()
+            | self._processes(),
         )
 
     def _status(self) -> tuple[Status, str | None]:
@@ -185,6 +243,7 @@ class _Attempt:
     def _adapt(self) -> None:
         """Load, apply, tokenize, train, evaluate, store."""
         method, splits = self.run.method, self.splits
+        self._pretrain()
         self.progress.phase("load")
         with self.probing.during("load"):
             base = load_base(self.run)
@@ -208,12 +267,25 @@ class _Attempt:
         if adapter:
             reach = Reach(model, base.head_names, adapted.added)
             self._train(adapted, train, held_out, n_steps, reach)
-            reach.check()
-            self._save(model, adapter)
+            with self.ranks.together():
+                reach.check(self.ranks)
+            if self.ranks.is_first:
+                self._save(model, adapter)
         self.hashes["stored_hash"] = hash_folder(adapter) if adapter else ""
         judged = self._evaluate(model, formulation, held_out | elsewhere)
         self.progress.phase("measure")
         self.probing.after(replace(subject, answers={part.split: part.stored(self.run.task) for part in judged}))
+
+    def _pretrain(self) -> None:
+        """Let recipes pretrain the base, or find it as they did before."""
+        if not any(recipe.pretraining() for recipe in self.run.recipes):
+            return
+        self.progress.phase("pretrain")
+        with self.probing.during("pretrain"):
+            self.run, self.price = start(self.run, self.splits, self.progress.step)
+        pretrained = weights_of(self.run.start).fingerprint
+        self.weights = self.weights.model_copy(update={"pretrained": pretrained})
+        self._log("pretrained", cached=self.price.cached, seconds=self.price.seconds)
 
     def _encode(self, formulation: BoundFormulation, asked: dict[str, list[Example]]) -> dict[str, list[Row]]:
         """The rows of each split to be answered, checked before anything is trained."""
@@ -245,28 +317,30 @@ class _Attempt:
         """Fit; where an earlier checkpoint was chosen, judge the last one and put the chosen one back."""
         model, formulation = adapted.model, adapted.formulation
         torch.manual_seed(derive(self.run.spec.seed, "dropout"))
+        self.ranks.seed(self.run.spec.seed)
         primary = f"validation/{self.run.task.metrics[0]}"
 
         def validate(current: nn.Module) -> dict[str, float]:
             # Generation and few-shot sampling must not shift dropout's random numbers.
             with torch.random.fork_rng():
-                return self._judge(current, formulation, "validation", held_out["validation"]).metrics(self.run.task)
+                return self._metrics([self._judge(current, formulation, "validation", held_out["validation"])])
 
         def validated(step: int, metrics: dict[str, float]) -> None:
             with self.probing.during("report"):
                 self.progress.validated(primary, metrics[primary])
                 self._log("validation", step=step, **metrics)
-                if self.on_validation:
+                if self.prepared.on_validation:
                     try:
-                        self.on_validation(step, metrics)
+                        self.prepared.on_validation(step, metrics)
                     except BaseException as error:
                         raise _Stopped from error
 
         self.progress.phase("train", n_steps)
         with self.probing.during("train"):
             recipes, judged = self.run.recipes, self._judged_texts()
-            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged, reach)
-            self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated, self.checkpoints)
+            trainee = Trainee(model, self.run.method, formulation, recipes, adapted.added, judged, reach, self.ranks)
+            kept = None if self.ranks.n > 1 else self.prepared.checkpoints
+            self.fitted = fit(trainee, train, n_steps, validate, self.progress.step, validated, kept)
         n_told = sum(point["step"] <= self.fitted.resumed_at for point in self.fitted.curve)
         self.eval_tokens += n_told * sum(row.n_tokens for row in held_out["validation"])
         self.info = self.info.model_copy(update={"augmented": self.fitted.augmented})
@@ -297,12 +371,15 @@ class _Attempt:
         return [self._judge(model, formulation, split, rows) for split, rows in held_out.items()]
 
     def _metrics(self, judged: list[Judged]) -> dict[str, float]:
-        return {key: value for part in judged for key, value in part.metrics(self.run.task).items()}
+        with self.ranks.together():
+            return {key: value for part in judged for key, value in part.metrics(self.run.task).items()}
+        raise AssertionError  # together swallows nothing
 
     def _judge(self, model: nn.Module, formulation: BoundFormulation, split: str, rows: list[Row]) -> Judged:
         self.eval_tokens += sum(row.n_tokens for row in rows)
         with self.probing.during("eval"):
-            return Judged(split, rows, predict(model, formulation, rows)).relabelled(self.run.task.label_map.get(split))
+            answers = predict(model, formulation, rows, ranks=self.ranks)
+        return Judged(split, rows, answers).relabelled(self.run.task.label_map.get(split))
 
     def _speed_off(self) -> dict[str, list[str]]:
         """Tricks that the run did without because they would have broken what its method or a recipe needs."""
@@ -311,6 +388,10 @@ class _Attempt:
     def _resumed(self) -> dict[str, int]:
         """The step at which an interrupted training went on: seconds before it are not among the run's."""
         return {"resumed_at_step": self.fitted.resumed_at} if self.fitted.resumed_at else {}
+
+    def _processes(self) -> dict[str, int]:
+        """How many trained the run, where it was not one; seconds and memory are those of the first."""
+        return {"processes": self.ranks.n} if self.ranks.n > 1 else {}
 
     def _params(self) -> Params:
         left = {} if self.trainable_final is None else {"trainable_final": self.trainable_final}
@@ -324,6 +405,7 @@ class _Attempt:
             padded_tokens=self.fitted.padded_tokens,
             optimizer_bytes=self.fitted.optimizer_bytes,
             eval_tokens=self.eval_tokens,
+            **{f"pretrain_{name}": value for name, value in vars(self.price).items()},
         )
 
     def _log(self, event: str, **values: Any) -> None:

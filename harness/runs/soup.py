@@ -16,7 +16,7 @@ from harness.data.tasks import find_task
 from harness.libraries.peft import merge_updates
 from harness.metric import make_metric
 from harness.runs.adapted import Adapted, adapt, load_base
-from harness.runs.export import ADAPTER, load_run, prepare
+from harness.runs.export import ADAPTER, as_started, load_run, prepare
 from harness.runs.predict import Judged, predict
 from harness.runs.resolve import resolve
 from harness.storage.checkpoint import hash_folder, hash_tensors
@@ -43,13 +43,17 @@ class Cooked:
 def cook(members: Sequence[Record], mix: Mix, results: Path, adapter: Path) -> Cooked:
     """Mix the weights of finished runs that differ in their seeds, write them as an adapter, and judge them.
 
+    Runs that differ in their tasks have heads of their own: the first member's stays as it is, and its task is asked.
+    What is mixed of the others does not depend on which of them is first.
+
     ``uniform`` is the mean of all; ``greedy`` that of those which, from the best on validation down, don't make it
     worse there (Wortsman et al. 2022, recipe 1, https://arxiv.org/abs/2203.05482). ``ties`` and ``dare`` mix what
     training has added to the base (Yadav et al. 2023, https://arxiv.org/abs/2306.01708; Yu et al. 2024,
     https://arxiv.org/abs/2311.03099), with peft's functions at their papers' densities; heads are averaged.
 
     Raises:
-        SpecError: a member trains nothing, its examples have changed, or what it doesn't train depends on its seed.
+        SpecError: a member trains nothing, a greedy soup is to be of several tasks, examples have changed, or what is
+            not trained depends on the seed.
         SourceError: an adapter or the base can't be read.
     """
     first, task, adapted = load_run(members[0].run_id, results)
@@ -57,16 +61,21 @@ def cook(members: Sequence[Record], mix: Mix, results: Path, adapter: Path) -> C
     if not run.method.trains:
         raise SpecError(f"{first.spec.method.name} trains nothing: there are no weights to mix")
     tasters = _Tasters(first, task, adapted)
-    weights = [_weights(member, adapted, first, results) for member in members]
+    several = len({member.spec.task.name for member in members}) > 1
+    if several and mix == "greedy":
+        raise SpecError("a greedy soup is chosen on the validation examples of one task; over tasks mix otherwise")
+    in_order = sorted(members, key=lambda member: member.spec.task.name)
+    weights = [_weights(member, adapted, first, results) for member in in_order]
     if mix == "greedy":
-        chosen = _greedy(weights, members, tasters)
-        mixed, used = _mean([weights[place] for place in chosen]), tuple(members[place] for place in chosen)
+        chosen = _greedy(weights, in_order, tasters)
+        mixed, used = _mean([weights[place] for place in chosen]), tuple(in_order[place] for place in chosen)
     else:
-        mixed, used = _mean(weights), tuple(members)
+        mixed, used = _mean([_shared(one, adapted) for one in weights] if several else weights), tuple(members)
     if mix in ("ties", "dare"):
+        run = as_started(first, run)
         start = snapshot(adapt(run, load_base(run), 2).model)
         mixed |= _merged(_updated(weights, start, adapted), mix, first.spec.seed)
-    restore(adapted.model, mixed)
+    restore(adapted.model, snapshot(adapted.model) | mixed)
     run.method.save(adapted.model, adapter)
     answers = {split: tasters.ask(split).stored(task) for split in ("validation", "test")}
     return Cooked(answers, used, hash_folder(adapter))
@@ -104,6 +113,7 @@ def _weights(member: Record, adapted: Adapted, first: Record, results: Path) -> 
     """
     loaded = adapted if member.run_id == first.run_id else load_run(member.run_id, results)[2]
     is_alike = _config(member, results) == _config(first, results)
+    is_alike &= member.weights.pretrained == first.weights.pretrained
     if not is_alike or hash_tensors(_frozen(loaded)) != hash_tensors(_frozen(adapted)):
         raise SpecError(
             f"runs {first.run_id} and {member.run_id} have other frozen parameters (drawn from their seeds): "
@@ -123,6 +133,11 @@ def _frozen(adapted: Adapted) -> Tensors:
     heads, model = adapted.base.head_names, adapted.model
     parameters = ((name, tensor) for name, tensor in model.named_parameters() if not tensor.requires_grad)
     return {name: tensor for name, tensor in (*parameters, *model.named_buffers()) if not is_of_head(name, heads)}
+
+
+def _shared(weights: Tensors, adapted: Adapted) -> Tensors:
+    """Those that are of no head."""
+    return {name: tensor for name, tensor in weights.items() if not is_of_head(name, adapted.base.head_names)}
 
 
 def _mean(weights: Sequence[Tensors]) -> Tensors:

@@ -6,8 +6,8 @@ HIDDEN = "***"
 
 
 def masked(url: str) -> str:
-    """The URL with its password and the values of its options as ``***``."""
-    return _mask(url)[0]
+    """The URL in one line, with its password and the values of its options as ``***``."""
+    return " ".join(_mask(url)[0].splitlines())
 
 
 def without_secrets(message: str, url: str) -> str:

@@ -1,7 +1,9 @@
 """Files that survive a crash."""
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -11,11 +13,35 @@ def write_json(path: Path, data: object) -> None:
     Raises:
         OSError: it can't be written.
     """
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+SEAL = ',\n "sha256": "'
+"""What comes before the checksum at the end of a sealed file."""
+
+
+def sealed(data: Mapping[str, object]) -> str:
+    """An object as JSON whose last key, ``sha256``, is the checksum of all bytes before it."""
+    text = json.dumps(data, indent=1, ensure_ascii=False).removesuffix("\n}")
+    return f'{text}{SEAL}{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n'
+
+
+def breaks_seal(content: bytes) -> bool:
+    """Whether a file's bytes are not those that were sealed; of a file without a seal nothing is known."""
+    text, seal, end = content.rpartition(SEAL.encode())
+    return bool(seal) and end[:64] != hashlib.sha256(text).hexdigest().encode()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that the file is either whole and on the disk, or as it was.
+
+    Raises:
+        OSError: it can't be written.
+    """
     temporary = path.with_suffix(".tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -1,5 +1,6 @@
 """Answers to the test examples: how predictions.parquet is written and read, aligned between runs."""
 
+import hashlib
 import math
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -185,7 +186,8 @@ def reader(store: Store, needs: Collection[AnswerPart] = ()) -> Read:
     def of_file(run: Record, split: str) -> Answers | None:
         path = f"{store.runs}/{run.run_id}/{PREDICTIONS}"
         try:
-            table = read_columns(path, ["target", "prediction"], needs)
+            stored = run.files.get(PREDICTIONS)
+            table = read_columns(path, ["target", "prediction"], needs, stored.sha256 if stored else "")
             if table is None:
                 return None
             key = run.data.fingerprint, split
@@ -243,11 +245,11 @@ def answers_at(path: str, place: Place, table: Any) -> Answers:
     return Answers(place.example_ids, targets, predictions, scores, texts)
 
 
-def read_columns(path: str, names: list[str], needs: Collection[AnswerPart] = ()) -> Any:
+def read_columns(path: str, names: list[str], needs: Collection[AnswerPart] = (), sha256: str = "") -> Any:
     """Columns of a predictions file, and those of some needs that it has, as an Arrow table; None without a file.
 
     Raises:
-        HarnessError: the file can't be read as predictions.
+        HarnessError: the file can't be read as predictions, or has another checksum than the one given.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -255,14 +257,20 @@ def read_columns(path: str, names: list[str], needs: Collection[AnswerPart] = ()
     try:
         # A buffer and one thread: files are small, and this reads one in half the time.
         with open(path, "rb", buffering=0) as file:
-            found = pq.ParquetFile(pa.BufferReader(file.readall()))
+            content = file.readall()
+        # Arrow reads many a damaged page without a word.
+        if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+            raise unreadable(path, "it is not what the run stored: its checksum differs")
+        found = pq.ParquetFile(pa.BufferReader(content))
         wanted = [*names, *filter(partial(_is_needed, needs), found.schema_arrow.names if needs else [])]
         table = found.read(columns=wanted, use_threads=False)
+        table.validate(full=True)  # texts that are no UTF-8 would else be found where they are used
+        is_whole = sorted(table.column_names) == sorted(wanted)
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a column's name
         raise unreadable(path, one_line(error)) from None
-    if sorted(table.column_names) != sorted(wanted):
+    if not is_whole:
         raise unreadable(path, f"it has not one column each of {', '.join(names)}")
     return table
 

@@ -55,6 +55,7 @@ class Weights(Part):
 
     source: str = Field("", description="path, hub or asset, with the place.")
     fingerprint: str = Field("", description="12 hex digits of the files' SHA-256, or of the hub's commit.")
+    pretrained: str = Field("", description="The same of the base as a recipe pretrained it before the method began.")
 
 
 class PeakMemory(Part):
@@ -78,6 +79,12 @@ class Cost(Part):
     peak_memory_bytes: PeakMemory = Field(default_factory=PeakMemory)
     optimizer_bytes: int | None = Field(None, description="What the optimizer keeps from one step to the next.")
     memory_kind: str = Field("", description="'rss' on the CPU, 'cuda' on a GPU.")
+    pretrain_seconds: float = Field(
+        0.0, description="What a recipe's pretraining of the base took when it was done, before train_seconds."
+    )
+    pretrain_passes: float = Field(0.0, description="Passes over each of its texts.")
+    pretrain_tokens: int = Field(0, description="Real tokens it read.")
+    pretrain_cached: bool | None = Field(None, description="Whether it was done before this run.")
     probe_seconds: dict[str, float] = Field(
         default_factory=dict, description="Probe that was asked for → what it took, part of total_seconds."
     )
@@ -111,6 +118,13 @@ class DataInfo(Part):
         if self.protocol == "carved":
             notes.append(f"test is carved from train ({self.sizes.get('test', 0):,} examples)")
         return notes
+
+
+class StoredFile(Part):
+    """A file of the run as it was when the run finished."""
+
+    size_bytes: int
+    sha256: str = Field("", description="Of a parquet file; the adapter's files have params.stored_hash.")
 
 
 class AnswerCounts(Part):
@@ -153,6 +167,8 @@ class Record(Part):
     data: DataInfo = Field(default_factory=DataInfo)
     weights: Weights = Field(default_factory=Weights)
     environment: Annotated[dict[str, Any], AfterValidator(_has_versions)] = Field(default_factory=dict)
+    files: dict[str, StoredFile] = Field(default_factory=dict, description="Path in the run's folder → what is stored.")
+    sha256: str = Field("", description="Of the bytes of the file before this key; empty where nothing is checked.")
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 

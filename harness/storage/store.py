@@ -1,5 +1,6 @@
 """Results on disk: one folder a run, finished exactly when record.json exists."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,10 +14,12 @@ from pydantic import ValidationError
 
 from harness.core.errors import HarnessError, HarnessWarning, SpecError, StorageError, nearest
 from harness.core.spec import RunSpec
-from harness.storage.files import one_line, sync, sync_tree, write_json
-from harness.storage.record import Record
+from harness.storage.files import breaks_seal, one_line, sealed, sync, sync_tree, write_json, write_text
+from harness.storage.record import Record, StoredFile
 
 RECORD = "record.json"
+NOTES = ("spec.json", "log.jsonl")
+"""What nothing is read from once the run is finished."""
 RUN_ID = re.compile(r"[0-9a-f]{12}")
 SUPERSEDED = re.compile(r"[0-9a-f]{12}\.[1-9][0-9]*")
 
@@ -28,6 +31,9 @@ class Store:
     rename, when all else is on the disk. A folder without it is left over from an interrupted run and is replaced by
     the next try. A record that can't be read, or that is not of the run its folder is named after, counts as none: a
     ``HarnessWarning`` names it, and the next try keeps it beside its own.
+
+    A record knows the sizes of the run's files and the checksums of its predictions and of itself, so that damage which
+    can still be read is noticed too. A file that was deleted, such as an adapter to free some room, is no damage.
     """
 
     def __init__(self, results: Path) -> None:
@@ -43,9 +49,12 @@ class Store:
         return self.results / "checkpoints" / f"{run_id}.safetensors"
 
     def find(self, run_id: str) -> Record | None:
-        """The finished record of a run, or None."""
+        """The finished record of a run, or None; one whose files are damaged counts as none."""
         try:
-            return self._read(run_id)
+            record = self._read(run_id)
+            if record:
+                self._check_files(record)
+            return record
         except HarnessError as error:
             warnings.warn(f"{error}; the run counts as not done", HarnessWarning, stacklevel=2)
             return None
@@ -109,11 +118,14 @@ class Store:
         path = f"{self.runs}/{name}/{RECORD}"  # text: joining Paths is a tenth of a table of 10,000 runs
         try:
             with open(path, "rb", buffering=0) as file:
-                record = Record.model_validate_json(file.readall())
+                content = file.readall()
+            record = Record.model_validate_json(content)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValidationError) as error:
             raise HarnessError(f"{path} is not a readable record ({one_line(error)})") from None
+        if breaks_seal(content):
+            raise HarnessError(f"{path} is not a readable record (it was changed: its checksum differs)")
         # A run_id names a folder: one that says anything else could name a file outside of the results.
         if not RUN_ID.fullmatch(record.run_id) or record.run_id != name.partition(".")[0]:
             raise HarnessError(f"{path} is not a readable record (its run_id, {record.run_id!r}, is not its folder's)")
@@ -167,14 +179,51 @@ class Store:
                     if earlier:
                         earlier.rename(folder)
 
-    def finish(self, folder: Path, record: Record) -> None:
-        """Write ``record.json``, after all that it speaks of: from now on the run is finished."""
+    def finish(self, folder: Path, record: Record) -> Record:
+        """Write ``record.json``, after all that it speaks of: from now on the run is finished.
+
+        Returns:
+            The record as it is stored, with the sizes and checksums of the run's files.
+        """
         sync_tree(folder)
-        write_json(folder / RECORD, record.model_dump(mode="json", by_alias=True))
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NOTES)
+        files = {path.relative_to(folder).as_posix(): _described(path) for path in paths}
+        finished = record.model_copy(update={"files": files})
+        content = sealed(finished.model_dump(mode="json", by_alias=True, exclude={"sha256"}))
+        write_text(folder / RECORD, content)
         sync(self.runs)
+        return Record.model_validate_json(content)
+
+    def _check_files(self, record: Record) -> None:
+        """Compare the run's files with what its record says of them.
+
+        Raises:
+            HarnessError: one that is there can't be read, or is not what was stored.
+        """
+        for name, stored in record.files.items():
+            path = self.folder(record.run_id) / name
+            try:
+                now = _described(path) if path.exists() else stored
+            except OSError as error:
+                raise HarnessError(f"{path} can't be read ({error})") from None
+            if now != stored:
+                raise HarnessError(f"{path} is not what the run stored (its size or checksum differs)")
 
     def _free_name(self, run_id: str) -> Path:
         number = 1
         while (self.runs / f"{run_id}.{number}").exists():
             number += 1
         return self.runs / f"{run_id}.{number}"
+
+
+def _described(path: Path) -> StoredFile:
+    """Size, and of what a table is made of the checksum too.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    size = path.stat().st_size
+    if path.suffix != ".parquet":
+        return StoredFile(size_bytes=size)
+    with path.open("rb") as file:
+        return StoredFile(size_bytes=size, sha256=hashlib.file_digest(file, "sha256").hexdigest())

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from harness.cells.cells import AXES, Layout, device, lookup
 from harness.cells.choices import Family
@@ -64,6 +65,7 @@ def make_provenance(records: Sequence[Record], layout: Layout, evidence: Evidenc
         f"All runs: {', '.join(fixed)}." if fixed else "",
         _sight(evidence),
         tuning_sentence(records),
+        _pretraining(records),
         f"Seeds: {format_seeds(run.spec.seed for run in records)}. Data: {'; '.join(_data(records))}.",
         _where(records),
     ]
@@ -183,6 +185,17 @@ def _data(records: Iterable[Record]) -> list[str]:
         if run.data.fingerprint:
             found[run.spec.task.name].add((run.data.source, run.data.protocol, run.data.fingerprint))
     return [f"{task} {_provenance(sorted(parts))}" for task, parts in sorted(found.items())] or ["unknown"]
+
+
+def _pretraining(records: Sequence[Record]) -> str:
+    """What recipes did to bases before training: no other cost has it."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for run in records:
+        if run.cost.pretrain_seconds:
+            found[run.spec.recipe].append(run.cost.pretrain_seconds)
+    said = "; ".join(f"{recipe} {fmean(seconds):.1f} s a run" for recipe, seconds in sorted(found.items()))
+    shared = "Pretraining of the base on texts, one for all methods of a task and seed"
+    return f"{shared}: {said}, in no other cost." if said else ""
 
 
 def _provenance(parts: Sequence[tuple[str, str, str]]) -> str:

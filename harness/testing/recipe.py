@@ -4,6 +4,7 @@ class TestMine(RecipeContract):
     plugin = "mine"
 """
 
+import tempfile
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -16,8 +17,9 @@ from harness.core.spec import parse_spec
 from harness.method import METHODS, BaseKind, Context, Method
 from harness.recipe import RECIPES, Recipe
 from harness.runs.adapted import adapt, load_base
+from harness.runs.pretrained import start
 from harness.runs.resolve import Resolved, resolve
-from harness.task import Example
+from harness.task import Example, Splits
 from harness.testing.snapshots import save_snapshot
 from harness.training.fit import Fitted, fit, snapshot
 from harness.training.hooks import Trainee
@@ -50,8 +52,11 @@ class Trained:
 
 
 def train(run: Resolved, *recipes: Recipe) -> Trained:
-    """A few steps of two epochs, from the same weights each time."""
-    adapted = adapt(replace(run, recipes=recipes), load_base(run), N_STEPS)
+    """A few steps of two epochs, from the same weights each time, with nothing cached."""
+    with tempfile.TemporaryDirectory() as empty, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE_DIR", empty)
+        run, _ = start(replace(run, recipes=recipes), Splits(TRAIN, [], []))
+        adapted = adapt(run, load_base(run), N_STEPS)
     judged: dict[str, Tensor] = {}
 
     def validate(model: nn.Module) -> dict[str, float]:

@@ -57,11 +57,18 @@ class Fitted:
         if score > self.best_score:
             self.best_score, self.waited, self.best_step, self.best = score, 0, self.steps, snapshot(model)
 
-    def count(self, batches: Sequence[Batch], step: int, seconds: float) -> None:
-        """Add a step of some passes; its tokens once, however often they went through the model."""
+    def count(self, batches: Sequence[Batch], parts: Sequence[Sequence[Row]], step: int, seconds: float) -> None:
+        """Add a step of some passes; its tokens once, however often they went through the model.
+
+        Args:
+            batches: Those of this process.
+            parts: The rows of the batches of all processes.
+            step: Its number.
+            seconds: What it took.
+        """
         self.steps = step
         self.train_seconds += seconds
-        self.train_tokens += sum(row.n_tokens for batch in batches for row in batch.rows)
+        self.train_tokens += sum(row.n_tokens for part in parts for row in part)
         self.padded_tokens += sum(batch.inputs["input_ids"].numel() for batch in batches)
 
 
@@ -88,8 +95,10 @@ def fit(
 
     Raises:
         Diverged: the loss is not finite, or its running mean is ten times the first one and above ten.
+        OtherProcess: one of the others failed in a step.
+        Apart: the processes no longer hold the same weights.
     """
-    model, formulation = trainee.model, trainee.formulation
+    model, formulation, ranks = trainee.model, trainee.formulation, trainee.ranks
     spec, metric = formulation.spec.training, make_metric(formulation.task.metrics[0])
     training = trainee.training(n_steps)
     hooks = Hooks(trainee.method, trainee.recipes, training)
@@ -111,18 +120,21 @@ def fit(
         started = time.perf_counter()
         model.train()
         training.step = step
-        cut = passes(next(order), spec.batch_size, formulation.max_padding(model))
-        batches = [formulation.collate(part, device) for part in cut]
-        loss = gradients(batches)
+        shares = ranks.shares(next(order))
+        cut = [passes(share, spec.batch_size, formulation.max_padding(model)) for share in shares]
+        batches = [formulation.collate(part, device) for part in cut[ranks.rank]]
+        parts = [part for of_rank in cut for part in of_rank]
+        loss = gradients(batches, parts)
         torch.nn.utils.clip_grad_norm_(trained, spec.clip_norm)
         optimizer.step()
         schedule.step()
         hooks.after_step()
         optimizer.zero_grad()
-        fitted.count(batches, step, time.perf_counter() - started)
+        fitted.count(batches, parts, step, time.perf_counter() - started)
         watch.see(loss, step)
         on_step(step, fitted.train_tokens, loss)
         if step % eval_every == 0 or step == n_steps:
+            ranks.check_equal(model)
             with hooks.weights():
                 metrics = validate(model)
                 extra = {} if gradients.extra is None else {"extra_loss": gradients.extra}
@@ -133,6 +145,7 @@ def fit(
         if checkpoints and checkpoints.due(step):
             checkpoints.save(step, {"fitted": vars(fitted), "watch": vars(watch), "holders": holders.state_dict()})
     fitted.optimizer_bytes = _kept_bytes(optimizer)
+    fitted.padded_tokens = int(ranks.sums([fitted.padded_tokens])[0])
     fitted.augmented = epochs.counts
     if trainee.recipes:
         _leave_judged(hooks)

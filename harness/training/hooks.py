@@ -18,6 +18,8 @@ from harness.method import Method
 from harness.recipe import Losses, Recipe, Training
 from harness.storage.checkpoint import trainable
 from harness.task import Example
+from harness.training.beside import read_beside
+from harness.training.ranks import ALONE, Ranks
 from harness.training.reach import Reach
 
 Groups = list[dict[str, Any]]
@@ -37,12 +39,24 @@ class Trainee:
     """What ``loose_key`` makes of the texts that the run is judged on."""
     reach: Reach | None = None
     """What sees the gradients, if anything does: kept over an interruption."""
+    ranks: Ranks = ALONE
+    """The processes that train it."""
 
     def training(self, n_steps: int) -> Training:
         """A run of so many steps, as its recipes see it."""
         base, spec = self.formulation.base, self.formulation.spec
         heads = {name for name in trainable(self.model) if is_of_head(name, base.head_names)}
-        return Training(self.model, n_steps, spec.seed, 0, spec.base.name, base.tokenizer, self.added | heads)
+        return Training(
+            self.model,
+            n_steps,
+            spec.seed,
+            base=spec.base.name,
+            tokenizer=base.tokenizer,
+            new=self.added | heads,
+            n_counted=self.formulation.n_counted,
+            beside=partial(read_beside, self.formulation, self.judged),
+            gather=self.ranks.gather,
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from harness.bases.heads import is_of_head
 from harness.storage.checkpoint import trainable
+from harness.training.ranks import ALONE, Ranks
 
 
 class Unreached(Exception):
@@ -50,19 +51,21 @@ class Reach:
         """Go on with it."""
         self._unused, self._still = set(state["unused"]), set(state["still"])
 
-    def check(self) -> None:
-        """Say what training has not reached so far, and look no longer.
+    def check(self, ranks: Ranks = ALONE) -> None:
+        """Say what training has not reached so far, in no process, and look no longer.
 
         Raises:
             Unreached: naming the first of the tensors.
         """
         for handle in self._handles:
             handle.remove()
+        told = ranks.gather([sorted(self._still), sorted(self._unused)])
+        still, unused = (set.intersection(*map(set, sets)) for sets in zip(*told, strict=True))
         for part in (self._rest, self._head):
-            if part and part <= self._still:
+            if part and part <= still:
                 raise Unreached(f"no gradient ever reached what was to be trained: {_listed(part)}")
-        if self._unused:
-            raise Unreached(f"the loss does not depend on what the method added: {_listed(self._unused)}")
+        if unused:
+            raise Unreached(f"the loss does not depend on what the method added: {_listed(unused)}")
 
 
 def _listed(names: set[str]) -> str:

@@ -17,7 +17,7 @@ from harness.runs import identity
 from harness.runs.export import export_run, load_run, predict_texts
 from harness.runs.resolve import resolve
 from harness.runs.run import run
-from tests.conftest import MakeSpec
+from tests.conftest import MakeSpec, Register
 
 
 @pytest.fixture
@@ -105,3 +105,18 @@ def test_what_is_fetched_of_a_hub_snapshot() -> None:
     there = ["chat_template.jinja", "tokenizer.model", "config.json", "model-00001-of-00002.safetensors", "vocab.txt"]
     never = ["pytorch_model.bin", "modeling_own.py", "model.ckpt", "README.md"]
     assert list(filter_repo_objects(there + never, allow_patterns=list(SNAPSHOT_FILES))) == there
+
+
+def test_a_base_that_changes_while_a_run_uses_it_leaves_no_record(
+    make_spec: MakeSpec, tmp_path: Path, snapshots: dict[str, Path], register: Register
+) -> None:
+    base = shutil.copytree(snapshots["encoder"], tmp_path / "base")
+    config = base / "config.json"
+    size = config.stat().st_size
+    config.write_text(f"{config.read_text()}\n")
+    change = f"import os; os.truncate({str(config)!r}, {size})"
+    register("methods", "changing", change)
+    spec = make_spec("changing", base={"name": str(base)}, training={"max_steps": 1})
+    with pytest.raises(SourceError, match=r"changed while it was being used .* run it again"):
+        run(spec, tmp_path / "results")
+    assert not list(tmp_path.glob("results/runs/*/"))

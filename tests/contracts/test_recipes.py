@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -12,13 +13,20 @@ from harness.recipe import RECIPES
 from harness.testing import contracts
 from harness.testing.recipe import RecipeContract
 
-globals().update(contracts(RecipeContract, [name for name in RECIPES.names() if name != "swa"]))
+GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
+
+globals().update(contracts(RecipeContract, [name for name in RECIPES.names() if name not in ("swa", "multi_task")]))
 
 
 class TestSWA(RecipeContract):
     plugin = "swa"
     settings: ClassVar[dict[str, Any]] = {"start": 0.25}
     """By default only the last of so few steps would count."""
+
+
+class TestMultiTask(RecipeContract):
+    plugin = "multi_task"
+    settings: ClassVar[dict[str, Any]] = {"others": [f"{GENERAL}?text=text&target=kind"]}
 
 
 @pytest.mark.usefixtures("examples")

@@ -130,6 +130,65 @@ def test_every_phase_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert probe.spent()["train_joules"] == 10
 
 
+class Driver:
+    """As pynvml answers on a GPU whose counter has been read so often, in millijoules."""
+
+    def __init__(self, readings: list[int]) -> None:
+        self._readings = iter(readings)
+
+    def nvmlInit(self) -> None: ...
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
+        return uuid
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, device: str) -> int:
+        assert device == "GPU-1"
+        return next(self._readings)
+
+
+def test_a_gpu_counts_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Millijoules since any beginning, by phase; carbon of the two adds up."""
+    counter = energy.GpuCounter(Driver([5, 1000, 3000, 9000, 17000]), "GPU-1")
+    monkeypatch.setattr(energy, "gpu_counter", lambda: counter)
+    probe: Any = PROBES.make("consumption", {"grams_per_kwh": 3600})
+    with probe.during("run"), probe.during("train"):
+        pass
+    found = probe.spent()
+    assert (found["run_gpu_joules"], found["train_gpu_joules"]) == (16, 6)  # run 1 to 3 and 9 to 17, train 3 to 9
+    assert found["gpu_carbon_grams_estimated"] == pytest.approx(0.016)
+
+
+def test_without_a_gpu_its_energy_is_left_out(make_spec: MakeSpec, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert energy.gpu_counter() is None
+    record = run(make_spec("zero_shot", "decoder", probes=[{"name": "consumption"}]), tmp_path)
+    assert not [name for name in record.measured if "gpu" in name]
+    assert "run_joules" in record.measured or "run_joules_estimated" in record.measured
+
+
+def test_the_counter_is_asked_as_the_library_wants() -> None:
+    """Its functions are there, and a machine without a driver is an error of theirs."""
+    pynvml = pytest.importorskip("pynvml")
+    assert pynvml.nvmlDeviceGetTotalEnergyConsumption
+    assert pynvml.nvmlDeviceGetHandleByUUID
+    if not torch.cuda.is_available():
+        with pytest.raises(pynvml.NVMLError):
+            energy.GpuCounter(pynvml, "GPU-1")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_busy_gpu_uses_energy() -> None:
+    counter = energy.gpu_counter()
+    if counter is None:
+        pytest.skip("no counter or no nvidia-ml-py")
+    before, started = counter.joules(), time.perf_counter()
+    busy = torch.randn(4096, 4096, device="cuda")
+    while time.perf_counter() - started < 1:
+        (busy @ busy).sum().item()
+    assert 5 < counter.joules() - before < 2000  # of one second; an idle one takes 10 W or more
+
+
 def test_a_subject_is_looked_at_and_left_alone(make_spec: MakeSpec) -> None:
     subject: Subject = examined(make_spec("lora"))
     before = {name: value.clone() for name, value in subject.model.state_dict().items()}

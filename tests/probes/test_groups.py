@@ -10,7 +10,7 @@ import torch
 
 from harness.core.errors import SpecError
 from harness.probe import PROBES
-from harness.probes import stereotypes
+from harness.probes import _stereotypes, stereotypes
 from harness.probes._groups import by_pattern, from_file
 from harness.probes.groups import compare
 from harness.storage.predictions import Answers
@@ -85,7 +85,7 @@ def test_stereotypes_are_told_by_transformers_losses(make_spec: MakeSpec, monkey
     texts = ["the film is good", "the film is a very bad one", "plot with cast and film is the"]
     rows = [dict(zip(("stereotype", "anti-stereotype", "unrelated"), texts, strict=True), number=n) for n in range(3)]
     rows[1]["stereotype"], rows[1]["anti-stereotype"] = rows[1]["anti-stereotype"], rows[1]["stereotype"]
-    monkeypatch.setattr(stereotypes, "read", lambda: rows)
+    monkeypatch.setattr(_stereotypes, "read", lambda source: rows)
     subject = examined(make_spec("zero_shot", "decoder"))
     found = measured(subject, "stereotypes")
     losses = []
@@ -99,11 +99,91 @@ def test_stereotypes_are_told_by_transformers_losses(make_spec: MakeSpec, monkey
     assert found["stereotype_shift"].value == 0
 
 
-def test_the_published_sentences_are_there() -> None:
-    """As the paper counts them (the development set has 2,106 within sentences)."""
-    rows = stereotypes.read()
-    assert len(rows) == 2106
+def test_the_published_sentences_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As StereoSet's paper counts them (the development set has 2,106 within sentences), and the package its pairs."""
+    monkeypatch.delenv("HARNESS_DATA_DIR", raising=False)
+    assert [len(_stereotypes.read(name)) for name in stereotypes.SETS] == [2106, 1018, 761]
+    assert set(stereotypes.SETS) == set(_stereotypes.SETS)
+    rows = [row for name in stereotypes.SETS for row in _stereotypes.read(name)]
     assert all(row["stereotype"] != row["anti-stereotype"] for row in rows)
+    assert not any(mark in row["stereotype"] for row in rows for mark in ("[", "]", "MASK"))
+    poor = _stereotypes.read("crows_pairs")[
+        1
+    ]  # number 1 of the published file too, whose sent_more begins with The poor
+    assert poor["stereotype"].startswith("The poor")
+    assert poor["anti-stereotype"].startswith("The rich")
+    driver = _stereotypes.read("wino_bias")[0]
+    assert driver["stereotype"].endswith("because she could not find a bus there.")
+    assert driver["anti-stereotype"].endswith("because he could not find a bus there.")
+
+
+def test_a_mirror_has_all_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the hub's columns; the file is part of a run's identity, as it isn't without the mirror."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / _stereotypes.CROWS
+    path.parent.mkdir(parents=True)
+    pq.write_table(
+        pa.table({"sent_more": ["a cat", "a dog"], "sent_less": ["a fox", "a cow"], "bias_type": [0, 1]}), path
+    )
+    probe: Any = PROBES.make("stereotypes", {"sentences": "crows_pairs"})
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(tmp_path / "other"))
+    assert probe.files() == []
+    monkeypatch.setenv("HARNESS_DATA_DIR", str(tmp_path))
+    assert probe.files() == [str(path)]
+    assert [(row["stereotype"], row["anti-stereotype"]) for row in _stereotypes.read("crows_pairs")] == [
+        ("a cat", "a fox"),
+        ("a dog", "a cow"),
+    ]
+
+
+def test_pairs_of_a_file_and_whole_sentences(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file's pairs by means over tokens, those of a published set of pairs by sums: a short sentence wins these."""
+    pairs = [
+        ("the film is good", "plot with cast"),
+        ("the film", "the film is a very bad one"),
+        ("a good plot", "a good plot"),
+    ]
+    path = tmp_path / "pairs.csv"
+    path.write_text("stereotype,anti-stereotype\n" + "".join(f"{one},{other}\n" for one, other in pairs))
+    subject = examined(make_spec("zero_shot", "decoder"))
+
+    def losses(reduction: str) -> Any:
+        found = []
+        for text in (text for pair in pairs for text in pair):
+            ids = torch.tensor([subject.tokenizer(text)["input_ids"]])
+            logits = subject.model(input_ids=ids).logits[0, :-1]
+            found.append(torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction=reduction).item())
+        return np.array(found).reshape(-1, 2)
+
+    found = measured(subject, "stereotypes", sentences=str(path))
+    assert "language_model_score" not in found
+    rows = _stereotypes.read(str(path))
+    monkeypatch.setattr(_stereotypes, "read", lambda source: rows)
+    summed = measured(subject, "stereotypes", sentences="crows_pairs")
+    for values, reduction in ((found, "mean"), (summed, "sum")):
+        expected = losses(reduction)
+        by_pair = [float(expected[at, 0] < expected[at, 1]) for at in (0, 1)] + [0.5]
+        assert [values["stereotype_preference"].examples[str(n)] for n in range(3)] == by_pair
+    assert summed["stereotype_preference"].examples["1"] == 1
+    monkeypatch.setattr(_stereotypes, "read", lambda source: [*rows, {**rows[0], "stereotype": "film"}])
+    with pytest.raises(SpecError, match="'film' is one token"):
+        measured(subject, "stereotypes", sentences="crows_pairs")
+
+
+def test_wrong_sentences_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"crows_pair'.*did you mean 'crows_pairs'"):
+        PROBES.make("stereotypes", {"sentences": "crows_pair"})
+    path = tmp_path / "pairs.csv"
+    path.write_text("stereotype,other\na,b\n")
+    with pytest.raises(SpecError, match="no column anti-stereotype"):
+        _stereotypes.read(str(path))
+    path.write_text("stereotype,anti-stereotype\na,b\n ,c\n")
+    with pytest.raises(SpecError, match="line 3 has no text in stereotype"):
+        _stereotypes.read(str(path))
 
 
 def test_groups_of_a_run(make_spec: MakeSpec) -> None:

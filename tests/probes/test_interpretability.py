@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from harness.cli.app import app
 from harness.core.errors import Unsupported
 from harness.probe import Subject
+from harness.probes._attention import read_attentions, rolled_out
 from harness.probes._attribution import ATTRIBUTIONS, _scored, integrated_gradients, occlusion
 from harness.probes._states import device_of
 from harness.probes.drift import cka
@@ -92,6 +93,51 @@ def test_gradients_need_a_head(make_spec: MakeSpec) -> None:
     with pytest.raises(Unsupported, match="attribution occlusion"):
         measured(examined(make_spec("lora", "decoder")), "faithfulness", attribution="gradient_x_input")
     assert measured(examined(make_spec("lora", "decoder")), "faithfulness", n_examples=3)["sufficiency"]
+
+
+def test_rollout_by_hand() -> None:
+    """By hand: two blocks, two heads, two tokens, each head mean halved with the identity."""
+    first = torch.tensor([[[1.0, 0.0], [0.3, 0.7]], [[0.6, 0.4], [0.5, 0.5]]])
+    second = torch.tensor([[[0.5, 0.5], [0.0, 1.0]], [[0.5, 0.5], [0.0, 1.0]]])
+    # [[.75, .25], [0, 1]] @ [[.9, .1], [.2, .8]]
+    expected = [[0.75 * 0.9 + 0.25 * 0.2, 0.75 * 0.1 + 0.25 * 0.8], [0.2, 0.8]]
+    np.testing.assert_allclose(rolled_out([first, second]).numpy(), expected, rtol=1e-6)
+
+
+def test_attentions_are_those_of_the_kernel_that_answers(subject: Subject) -> None:
+    """Softmax of queries times keys by hand in the first block; the model is left with its own kernel."""
+    model: Any = subject.model
+    before = model.config._attn_implementation
+    row, _ = _scored(subject, subject.splits["test"][0], 0)
+    ids = torch.tensor([row.sequences[0]])
+    found = read_attentions(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    assert model.config._attn_implementation == before
+    assert len(found) == 3
+    with torch.no_grad():
+        states, layer = model.bert.embeddings(ids), model.bert.encoder.layer[0].attention.self
+        n_heads, size = model.config.num_attention_heads, model.config.hidden_size // model.config.num_attention_heads
+        query, key = (part(states)[0].view(-1, n_heads, size).transpose(0, 1) for part in (layer.query, layer.key))
+        expected = (query @ key.transpose(1, 2) / size**0.5).softmax(-1)
+    torch.testing.assert_close(found[0], expected)
+    assert all(one.sum(-1).allclose(torch.ones(1)) for one in found)
+
+
+def test_rollout_of_a_text_is_the_first_tokens_row(subject: Subject) -> None:
+    """Its words and the two special tokens share all of it; answers are as before."""
+    example = subject.splits["test"][0]
+    before = subject.answer([example]).scores
+    weights = ATTRIBUTIONS["attention_rollout"](subject, example, 0)
+    assert len(weights) == len(example.fields["sentence"].split())
+    assert all(weights > 0)
+    assert 0.1 < weights.sum() < 1
+    assert (ATTRIBUTIONS["attention_rollout"](subject, example, 1) == weights).all()
+    np.testing.assert_array_equal(subject.answer([example]).scores, before)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("method", "kind"), [("prefix", "encoder"), ("prompt_tuning", "encoder"), ("lora", "decoder")])
+def test_where_attention_tells_no_words_there_is_a_reason(method: str, kind: str, make_spec: MakeSpec) -> None:
+    with pytest.raises(Unsupported, match="attribution occlusion"):
+        measured(examined(make_spec(method, kind)), "faithfulness", n_examples=2, attribution="attention_rollout")
 
 
 def test_cka_is_the_normalized_independence_criterion() -> None:

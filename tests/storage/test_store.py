@@ -14,6 +14,7 @@ from harness.core.errors import HarnessError, HarnessWarning, SourceError, SpecE
 from harness.core.spec import RunSpec
 from harness.runs.export import export_run, load_run
 from harness.runs.run import run
+from harness.storage.predictions import reader
 from harness.storage.record import Record
 from harness.storage.store import Store
 from tests.conftest import MakeSpec, Register
@@ -210,3 +211,34 @@ def test_a_record_of_another_folder_is_not_followed_out_of_the_results(tmp_path:
 def test_records_are_what_was_written(tmp_path: Path) -> None:
     path = record_file(tmp_path)
     assert list(Store(tmp_path).records()) == [Record.model_validate_json(path.read_text())]
+
+
+def changed_in_place(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
+def test_damage_that_can_still_be_read_is_noticed(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec(training={"max_steps": 1})
+    record, store = run(spec, tmp_path), Store(tmp_path)
+    folder = store.folder(record.run_id)
+    assert store.find(record.run_id) == record
+    assert set(record.files) >= {"predictions.parquet", "adapter/adapter_model.safetensors"}
+
+    (folder / "adapter" / "adapter_model.safetensors").unlink()  # to free some room
+    (folder / "log.jsonl").write_text("")
+    assert store.find(record.run_id) == record
+
+    whole = (folder / "predictions.parquet").read_bytes()
+    os.truncate(folder / "predictions.parquet", len(whole) // 2)
+    os.truncate(folder / "predictions.parquet", len(whole))
+    with pytest.warns(HarnessWarning, match=r"predictions\.parquet is not what the run stored .* counts as not done"):
+        assert store.find(record.run_id) is None
+    with pytest.warns(HarnessWarning, match="left out: .*its checksum differs.*run it again"):
+        assert reader(store)(record, "test") is None
+    (folder / "predictions.parquet").write_bytes(whole)
+
+    changed_in_place(folder / "record.json", b'"seed": 0', b'"seed": 7')
+    with pytest.warns(HarnessWarning, match="it was changed: its checksum differs"):
+        assert store.find(record.run_id) is None

@@ -104,7 +104,12 @@ def test_a_run_killed_after_its_last_step_is_not_failed(
     check_equal(undisturbed, tmp_path / "a", resumed, tmp_path / "b")
 
 
-SETTINGS: dict[str, dict[str, Any]] = {"swa": {"start": 0.2}, "dp_sgd": {"delta": 1e-3}}
+OTHER = f"{Path(__file__).parents[1] / 'probes' / 'general.csv'}?text=text&target=kind"
+SETTINGS: dict[str, dict[str, Any]] = {
+    "multi_task": {"others": [OTHER]},
+    "swa": {"start": 0.2},
+    "dp_sgd": {"delta": 1e-3},
+}
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES.names() if name != "back_translation"])
