@@ -39,14 +39,18 @@ def verify(
 def _verdict(anchor: "Anchor", store: "Store") -> "Verdict":
     """Run what is missing, where it can be compared."""
     from harness.cli.follow import follow
+    from harness.core.errors import SpecError
     from harness.executors.local import Local
-    from harness.suites.anchor import judge_anchor
+    from harness.suites.anchor import judge_anchor, why_not_here
     from harness.suites.plan import plan
     from harness.suites.suite import expand
 
-    if anchor.not_comparable:
-        return judge_anchor(anchor, [], None)
-    cells = plan(expand(anchor.runs), store)
+    if reason := why_not_here(anchor):
+        return judge_anchor(anchor, [], reason)
+    try:
+        cells = plan(expand(anchor.runs), store)
+    except SpecError as error:
+        return judge_anchor(anchor, [], f"a base or a task is not here: {' '.join(str(error).split())}")
     missing = next((cell.reason for cell in cells if cell.state == "unavailable"), None)
     jobs = [] if missing else [job for cell in cells if (job := cell.job)]
     if jobs:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from harness.core.errors import SpecError, unknown
 from harness.core.spec import Section, describe
 from harness.core.toml import read_toml
+from harness.measure.hardware import has_nvidia_gpu
 from harness.statistics.intervals import Interval, mean_interval
 from harness.storage.record import Record
 from harness.suites.suite import Suite, parse_suite
@@ -28,6 +29,7 @@ class Anchor(Section):
     tolerance: float = Field(gt=0, description="The largest difference that counts as the same.")
     protocol: str = Field(description="Split, selection, training and seeds, as they are here.")
     not_comparable: str | None = Field(None, description="Why ours can't be the same, where it can't.")
+    gpu_hours: float | None = Field(None, gt=0, description="About what it takes; computed only where a GPU is.")
     suite: dict[str, Any] = Field(description="What is run.")
 
     @property
@@ -69,6 +71,13 @@ def find_anchors(names: Sequence[str]) -> dict[str, Anchor]:
         if name not in known:
             raise unknown("anchor", name, known)
     return {name: known[name] for name in names or known}
+
+
+def why_not_here(anchor: Anchor) -> str | None:
+    """Why the number is not computed on this machine, if it is not."""
+    if anchor.gpu_hours and not has_nvidia_gpu():
+        return f"about {anchor.gpu_hours:g} hours of a GPU, and none is here"
+    return anchor.not_comparable
 
 
 def judge_anchor(anchor: Anchor, records: Sequence[Record], missing: str | None) -> Verdict:

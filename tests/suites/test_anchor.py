@@ -9,11 +9,18 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.core.errors import SpecError
+from harness.measure.hardware import has_nvidia_gpu
 from harness.storage.record import Record
 from harness.suites.anchor import Anchor, anchors, find_anchors, judge_anchor
-from harness.suites.suite import expand
+from harness.suites.suite import expand, parse_suite
+from tests.architectures import save_architecture
 from tests.synthetic import make_record
 
+HUB_BASES = {
+    "FacebookAI/roberta-base": "roberta",
+    "microsoft/deberta-v3-base": "deberta",
+    "google-bert/bert-large-uncased": "bert",
+}
 ANCHOR = Anchor(title="t", source="s", published=0.8, metric="accuracy", tolerance=0.01, protocol="p", suite={})
 
 
@@ -24,9 +31,12 @@ class Case:
 
 
 @pytest.mark.parametrize("name", anchors())
-def test_an_anchor_is_of_a_suite_that_can_be_run(name: str) -> None:
+def test_an_anchor_is_of_a_suite_that_can_be_run(name: str, tmp_path: Path) -> None:
+    """A base of the hub is stood for by a tiny random one of its architecture."""
     anchor = anchors()[name]
-    cells = expand(anchor.runs)
+    tiny = [str(save_architecture(HUB_BASES[base], tmp_path / "base")) for base in anchor.suite["bases"] if "/" in base]
+    suite = anchor.suite | ({"bases": tiny, "base": {"max_length": 32}} if tiny else {})
+    cells = expand(parse_suite(suite))
     assert cells
     for cell in cells:
         assert anchor.metric in cell.run.task.metrics
@@ -58,6 +68,16 @@ def test_what_can_not_be_compared_says_why() -> None:
     assert judge_anchor(other, [], None).word == "not comparable"
     failed = Record.model_validate(make_record("lora", status="failed", reason="no memory"))
     assert judge_anchor(ANCHOR, [failed], None).why == "no memory"
+
+
+def test_what_takes_hours_of_a_gpu_is_not_begun_without_one(tmp_path: Path) -> None:
+    if has_nvidia_gpu():
+        pytest.skip("there is one here")
+    done = CliRunner().invoke(app, ["verify", "lora_cola", "--results", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "not comparable" in done.stdout
+    assert "hours of a GPU" in " ".join(done.stdout.split())
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_anchor_is_named() -> None:
