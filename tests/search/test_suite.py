@@ -88,10 +88,10 @@ def test_table_has_tuned_and_default_side_by_side_without_the_trials(tmp_path: P
 
 def test_default_that_was_never_beaten_is_both(tmp_path: Path) -> None:
     study = tune_all(tmp_path)[0]
-    only_default = study.within(SearchSpec(trials=1, sampler="random", seeds=(100,)))
+    only_default = study.within(SearchSpec(trials=2, sampler="random", seeds=(100,)))
     record: Record = stand_in(study.spec_of(0).updated(seed=3), lambda step, metrics: None)
     labels = [lookup(copy, "tuning") for copy in label_tuning([record], [only_default])]
-    assert labels == ["default", "best of 1 trials"]
+    assert labels == ["default", "best of 2 trials"]
     chose = record.model_copy(update={"spec": record.spec.updated(seed=100)})
     assert label_tuning([chose], [only_default]) == []
     beaten = study.best != [0]
@@ -101,14 +101,21 @@ def test_default_that_was_never_beaten_is_both(tmp_path: Path) -> None:
 
 def test_one_setting_shows_one_number_in_both_of_its_rows(tmp_path: Path) -> None:
     """The default won, and was also run on the search's seed: that run is in neither row."""
-    study = tune_all(tmp_path)[0].within(SearchSpec(trials=1, sampler="random", seeds=(100,)))
+    study = tune_all(tmp_path)[0].within(SearchSpec(trials=2, sampler="random", seeds=(100,)))
     records = [stand_in(study.spec_of(0).updated(seed=seed), lambda step, metrics: None) for seed in (0, 1, 100)]
     labelled = label_tuning(records, [study])
     rows = {
         label: [record.run_id for record in labelled if lookup(record, "tuning") == label]
-        for label in ("default", "best of 1 trials")
+        for label in ("default", "best of 2 trials")
     }
-    assert rows["default"] == rows["best of 1 trials"] == [record.run_id for record in records[:2]]
+    assert rows["default"] == rows["best of 2 trials"] == [record.run_id for record in records[:2]]
+
+
+def test_a_default_without_a_rival_is_no_winner(tmp_path: Path) -> None:
+    """A method that has nothing to search gets one trial, which chooses nothing."""
+    study = tune_all(tmp_path)[0].within(SearchSpec(trials=1, sampler="random", seeds=(100,)))
+    records = [stand_in(study.spec_of(0).updated(seed=seed), lambda step, metrics: None) for seed in (0, 100)]
+    assert [lookup(copy, "tuning") for copy in label_tuning(records, [study])] == ["default", "default"]
 
 
 def test_unequal_budgets_are_told(tmp_path: Path) -> None:
