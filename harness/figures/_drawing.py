@@ -89,7 +89,7 @@ def _grid(n_panels: int, inches: float | None, narrowest: float) -> tuple[int, i
 
 def _folded(text: str, inches: float) -> str:
     """The text in as many lines as its place needs."""
-    return plain("\n".join(textwrap.wrap(text, max(12, int(inches / 0.075)))))
+    return plain("\n".join(textwrap.wrap(text, max(12, int(inches / 0.075)), break_long_words=False)))
 
 
 def _legend_above(figure: Any, handles: Mapping[str, Any], inches: float) -> None:
