@@ -50,8 +50,8 @@ def _verdict(anchor: "Anchor", store: "Store") -> "Verdict":
     try:
         cells = plan(expand(anchor.runs), store)
     except SpecError as error:
-        return judge_anchor(anchor, [], f"a base or a task is not here: {' '.join(str(error).split())}")
-    missing = next((cell.reason for cell in cells if cell.state == "unavailable"), None)
+        return judge_anchor(anchor, [], _first(str(error)))
+    missing = next((_first(cell.reason or "") for cell in cells if cell.state == "unavailable"), None)
     jobs = [] if missing else [job for cell in cells if (job := cell.job)]
     if jobs:
         with closing(Local(workers=1).run(jobs, store.results)) as events:
@@ -59,6 +59,11 @@ def _verdict(anchor: "Anchor", store: "Store") -> "Verdict":
     records = [record for cell in cells if cell.run_id and (record := store.find(cell.run_id))]
     lost = "a run failed, see above" if not missing and len(records) < len(cells) else None
     return judge_anchor(anchor, records, missing or lost)
+
+
+def _first(reason: str) -> str:
+    """What is missing, without where it was looked for."""
+    return reason.partition("; tried")[0].replace("\n", " ")
 
 
 def _ours(verdict: "Verdict") -> str:

@@ -1,5 +1,6 @@
 """Published numbers beside our own: what an anchor is, and what came out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -27,6 +28,7 @@ class Anchor(Section):
     published: float = Field(description="The number, as a share where it is one.")
     metric: str = Field(description="Of the task.")
     tolerance: float = Field(gt=0, description="The largest difference that counts as the same.")
+    test_examples: int = Field(gt=1, description="That the published number is of.")
     protocol: str = Field(description="Split, selection, training and seeds, as they are here.")
     not_comparable: str | None = Field(None, description="Why ours can't be the same, where it can't.")
     gpu_hours: float | None = Field(None, gt=0, description="About what it takes; computed only where a GPU is.")
@@ -92,7 +94,20 @@ def judge_anchor(anchor: Anchor, records: Sequence[Record], missing: str | None)
     if problem or not records:
         return Verdict("not comparable", problem or "nothing was run")
     ours = mean_interval([record.metrics[f"test/{anchor.metric}"] for record in records])
-    margin = max(anchor.tolerance, ours.half_width or 0.0)
+    drawn, told = _drawn(anchor, ours.mean, records[0].data.sizes.get("test", anchor.test_examples))
+    margin = max(anchor.tolerance, math.hypot(ours.half_width or 0.0, drawn))
     difference = ours.mean - anchor.published
     word: Word = "reproduced" if abs(difference) <= margin else "not reproduced"
-    return Verdict(word, f"{difference:+.4f}, where {margin:.4f} counts as the same", ours)
+    return Verdict(word, f"{difference:+.4f}, where {margin:.4f} counts as the same{told}", ours)
+
+
+def _drawn(anchor: Anchor, share: float, asked: int) -> tuple[float, str]:
+    """Half-width of the 95 % interval of a share that comes from asking fewer examples than were published, and a note.
+
+    Of sampling without replacement, with the normal approximation; 0 where the metric is no share of answers.
+    """
+    left = 1 - asked / anchor.test_examples
+    if left <= 0:
+        return 0.0, ""
+    half = 1.96 * math.sqrt(share * (1 - share) / asked * left) if anchor.metric == "accuracy" else 0.0
+    return half, f"; {asked:,} of {anchor.test_examples:,} test examples"

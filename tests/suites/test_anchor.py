@@ -21,7 +21,9 @@ HUB_BASES = {
     "microsoft/deberta-v3-base": "deberta",
     "google-bert/bert-large-uncased": "bert",
 }
-ANCHOR = Anchor(title="t", source="s", published=0.8, metric="accuracy", tolerance=0.01, protocol="p", suite={})
+ANCHOR = Anchor(
+    title="t", source="s", published=0.8, metric="accuracy", tolerance=0.01, test_examples=2, protocol="p", suite={}
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,18 @@ def test_the_verdict_by_hand(case: Case) -> None:
         Record.model_validate(make_record("lora", seed, accuracy=score)) for seed, score in enumerate(case.scores)
     ]
     assert judge_anchor(ANCHOR, records, None).word == case.word
+
+
+def test_few_test_examples_widen_what_counts_as_the_same() -> None:
+    record = Record.model_validate(make_record("lora", accuracy=0.75))
+    few = record.model_copy(update={"data": record.data.model_copy(update={"sizes": {"test": 300}})})
+    anchor = ANCHOR.model_copy(update={"test_examples": 1200})
+    # 1.96 standard errors of a share of 0.75 in 300, of which three quarters of the population were not asked: 0.0424
+    assert judge_anchor(anchor, [few], None).why == (
+        "-0.0500, where 0.0424 counts as the same; 300 of 1,200 test examples"
+    )
+    whole = ANCHOR.model_copy(update={"test_examples": 300})
+    assert judge_anchor(whole, [few], None).why == "-0.0500, where 0.0100 counts as the same"
 
 
 def test_what_can_not_be_compared_says_why() -> None:
