@@ -1,5 +1,6 @@
 # `make demo`: set up and train LoRA on real data. `make test`: set up and run every test.
 # `make faults`: more than 500 faults put into suites and searches. `make fuzz`: 100,000 examples of user input.
+# `make threats`: every line that stops an attack, taken out to see its test fail.
 # `make bench`: the harness against a Trainer script and lm-evaluation-harness, on this machine.
 # `make results`: the published comparison in results/, made anew where its records are gone.
 PYTHON ?= python3
@@ -8,7 +9,7 @@ INSTALLED := .venv/.installed
 # A worker a core, each on one thread; every worker holds torch and its own bases, so not more than four.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-fast lint bench results faults fuzz
+.PHONY: demo test test-fast lint bench results faults threats fuzz
 
 demo: .venv/.runtime
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes
@@ -37,6 +38,9 @@ results: $(INSTALLED)
 
 faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.faults --out results/tables/faults.md
+
+threats: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.threats --out results/tables/threats.md
 
 fuzz: $(INSTALLED)
 	FUZZ_EXAMPLES=16200 $(PYTEST) tests/fuzz

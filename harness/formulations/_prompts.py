@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from transformers import PreTrainedTokenizerBase
 
 from harness.core import template
+from harness.core.deadline import deadline
 from harness.core.errors import SpecError
 from harness.core.seeds import derive
 from harness.core.spec import PromptSpec
@@ -19,6 +20,11 @@ from harness.task import Example, Task
 
 CONTENT_FREE = ("N/A", "[MASK]", "")
 """Inputs without content of Zhao et al. 2021, section 5, https://arxiv.org/abs/2102.09690."""
+
+TEMPLATE_SECONDS = 10.0
+TEMPLATE_IS_SLOW = (
+    f"prompt.format: the base's chat template takes over {TEMPLATE_SECONDS:g} s for one prompt; use 'plain'"
+)
 
 
 @dataclass
@@ -55,7 +61,8 @@ class Prompts:
                 {"role": "assistant", "content": self._solution(shot).strip()},
             ]
         messages.append({"role": "user", "content": asked})
-        text = str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        with deadline(TEMPLATE_SECONDS, TEMPLATE_IS_SLOW):
+            text = str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
         return text.removeprefix(self._own_beginning())
 
     def _own_beginning(self) -> str:

@@ -1,7 +1,11 @@
 """Prompts in a base's own chat format."""
 
+import signal
+
+import pytest
 from tokenizers import processors
 
+from harness.core.errors import SpecError
 from harness.core.spec import PromptSpec
 from harness.data.tasks import find_task
 from harness.formulations._prompts import Prompts
@@ -31,3 +35,18 @@ def test_chat_has_shots_as_turns_and_one_beginning() -> None:
     ids = asked(prompts.prompt(Example("1", {"sentence": "great"}, 1)))["input_ids"]
     assert ids.count(asked.bos_token_id) == 1
     assert ids[0] == asked.bos_token_id
+
+
+def test_a_chat_template_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox of templates limits each loop, not loops in loops; a timer that was set before goes on."""
+    endless = tokenizer("decoder")
+    endless.chat_template = "{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3
+    prompts = Prompts(find_task("sst2"), PromptSpec(format="chat"), endless)
+    monkeypatch.setattr("harness.formulations._prompts.TEMPLATE_SECONDS", 0.1)
+    before = signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        with pytest.raises(SpecError, match="use 'plain'"):
+            prompts.prompt(Example("1", {"sentence": "great"}, 1))
+        assert 500 < signal.getitimer(signal.ITIMER_REAL)[0] <= 600
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)

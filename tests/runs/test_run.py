@@ -285,3 +285,15 @@ def test_specs_are_frozen(make_spec: MakeSpec) -> None:
 def test_import_brings_no_torch() -> None:
     code = "import sys, harness; from harness import RunSpec; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})
+
+
+def test_no_secret_of_the_environment_is_kept(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "DATABASE_PASSWORD"):
+        monkeypatch.setenv(name, "hf_SuperSecret")
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hf_SuperSecret@proxy")
+    run(make_spec(training={"max_steps": 1}), tmp_path)
+    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(written) > 3
+    assert not [file for file in written if b"SuperSecret" in file.read_bytes()]
