@@ -50,3 +50,4 @@ def test_text_from_outside_is_no_markup() -> None:
     assert "<h1>a head" not in page
     assert "link](javascript:x)" in page
     assert ModelCard(text).data.eval_results is None
+    assert "<script" not in as_html("front\n---\n<script>alert(1)</script> <img src=x onerror=alert(1)>", "raw")

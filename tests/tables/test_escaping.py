@@ -42,6 +42,13 @@ def test_markdown_is_text_on_one_line() -> None:
         assert "second" not in line or "=1+1" in line
 
 
+def test_html_is_text() -> None:
+    """Whatever is a user's: labels, heads, cells, notes, where it comes from."""
+    text = RENDERERS["html"](table_with(HOSTILE))
+    assert "<img" not in text
+    assert text.count("&lt;img") >= 12
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", " =", "\r="])
 def test_csv_has_no_formula(start: str) -> None:
     text = RENDERERS["csv"](table_with(f"{start}HYPERLINK(1)"))
