@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 # A worker a core, each on one thread; every worker holds torch and its own bases, so not more than four.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-fast lint bench results faults threats fuzz
+.PHONY: demo test test-fast lint bench results results-encoder results-examples faults threats fuzz
 
 demo: .venv/.runtime
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes
@@ -27,7 +27,9 @@ bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench.verdict_cost --out results/tables/verdict_cost.json
 
 # The published comparison: what is not in results/encoder is run, then its tables and figures are made anew.
-results: $(INSTALLED)
+results: $(INSTALLED) results-encoder results-examples
+
+results-encoder: $(INSTALLED)
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes trec sms_spam bbc_news
 	env -u HARNESS_DATA_DIR $(BIN)/python -m harness suite benchmarks/suites/encoder.toml --workers 2 --results results/encoder
 	$(BIN)/python -m harness table benchmarks/suites/encoder.toml --results results/encoder > results/tables/encoder.md
@@ -35,6 +37,13 @@ results: $(INSTALLED)
 	$(BIN)/python -m harness table benchmarks/suites/encoder.toml --results results/encoder --format csv > results/tables/encoder.csv
 	$(BIN)/python -m tests.bench.first_look results/encoder > results/tables/encoder_first_look.csv
 	$(BIN)/python -m harness plot pareto --results results/encoder --cost train_seconds --where "tuning=best of 4 trials" --width 2 --out results/figures/encoder_pareto.svg
+	$(BIN)/python -m harness plot budget --results results/encoder --width 2 --out results/figures/encoder_budget.svg
+
+results-examples: $(INSTALLED)
+	$(BIN)/python -m harness fetch minilm trec
+	env -u HARNESS_DATA_DIR $(BIN)/python -m harness suite benchmarks/suites/encoder_examples.toml --workers 2 --results results/examples
+	$(BIN)/python -m harness table benchmarks/suites/encoder_examples.toml --results results/examples > results/tables/examples.md
+	$(BIN)/python -m harness plot data-curve --results results/examples --width 1 --out results/figures/examples.svg
 
 faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.faults --out results/tables/faults.md
