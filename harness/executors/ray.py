@@ -64,7 +64,8 @@ class Ray(Executor):
             return
         ray = need("ray", "ray")
         with self._connected(ray):
-            waiting, running, n_at_once = list(jobs), {}, min(self.workers, self._room(ray))
+            n_at_once = min(self.workers, self._room(ray))
+            waiting, running = list(jobs), dict[Any, Job]()
             if not n_at_once:
                 asked = f"{self.cpus:g} cores and {self.gpus:g} GPUs"
                 raise SpecError(f"no node of the Ray cluster has {asked}; lower executor.ray.cpus or executor.ray.gpus")
@@ -85,7 +86,9 @@ class Ray(Executor):
         """The task that does a job."""
         asked = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_retries": self.retries, "retry_exceptions": False}
         threads = max(1, int(self.cpus))
-        return ray.remote(_serve).options(**asked, name=job.id).remote(job, results, threads, _finished_at(job, results))
+        return (
+            ray.remote(_serve).options(**asked, name=job.id).remote(job, results, threads, _finished_at(job, results))
+        )
 
     def _room(self, ray: Any) -> int:
         """How many jobs the nodes can do at the same time."""
@@ -119,7 +122,7 @@ class Ray(Executor):
 def _finished_at(job: Job, results: Path) -> str | None:
     """When the run that is on record now was finished."""
     record = None if job.search else Store(results).find(job.id)
-    return record and record.finished_at
+    return record.finished_at if record else None
 
 
 def _ended(ray: Any, task: Any, job: Job, results: Path) -> Event:

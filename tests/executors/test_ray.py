@@ -1,5 +1,6 @@
 """Ray: the contract, a node that dies in mid-suite, and a worker that dies too often."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -56,7 +57,7 @@ def test_cells_of_a_node_that_dies_are_done_elsewhere_with_the_same_predictions(
     cluster: Any, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    jobs = [job(make_spec(seed=seed, training={"epochs": 4})) for seed in range(4)]
+    jobs = [job(make_spec(seed=seed, training={"epochs": 40})) for seed in range(4)]
     engine = make_executor("ray", {"address": cluster.address, "workers": 2})
     ends: Counter[str] = Counter()
     n_begun = 0
@@ -68,6 +69,8 @@ def test_cells_of_a_node_that_dies_are_done_elsewhere_with_the_same_predictions(
                 assert event.result.status == "ok", event.result.reason
                 ends[event.job.id] += 1
             if nodes and n_begun == 3:  # one is done, two are being done: one on each node
+                while not all(list(tmp_path.glob(f"ray/runs/{each.id}/log.jsonl")) for each in jobs[:3]):
+                    time.sleep(0.01)
                 cluster.remove_node(nodes.pop(), allow_graceful=False)
                 nodes = []
     assert ends == {each.id: 1 for each in jobs}
@@ -94,7 +97,7 @@ def test_a_job_whose_worker_dies_is_lost_when_it_may_not_be_done_again(
         for event in running:
             if event.job == victim and not killed:
                 while not list(tmp_path.glob(f"runs/{victim.id}/log.jsonl")):
-                    pass
+                    time.sleep(0.01)
                 kill(workers_of(victim))
                 killed = True
     found = {each.id: Store(tmp_path).find(each.id) for each in (victim, other)}
