@@ -3,11 +3,16 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
+from typing import Any
+
+from harness.core.errors import HarnessError, HarnessWarning
+from harness.executor import Event, Job, attempt
 
 
 def available_cores() -> int:
@@ -29,9 +34,66 @@ def begin_worker(threads: int) -> None:
     """What a process that computes for another one does first: end when that one does, and keep to its share."""
     _end_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    keep_to(threads)
+
+
+def keep_to(threads: int) -> None:
+    """Let this process compute on so many threads: said before its first job."""
     # Read by OpenMP, MKL and the tokenizers when they are first imported, which is with the first job.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = str(threads)
+
+
+def collected_warnings() -> list[str]:
+    """Where the program's own warnings are put from now on; the log has those of libraries."""
+    told: list[str] = []
+    show = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if issubclass(category, HarnessWarning):
+            told.append(str(message))
+        else:
+            show(message, category, *place, **options)
+
+    warnings.showwarning = tell
+    return told
+
+
+Answer = tuple[Event | HarnessError, list[str]]
+"""How a job ended, or the error that ends all jobs; and what to warn of."""
+
+
+def answer_of(job: Job, results: Path, told: list[str]) -> Answer:
+    """Do a job in a process that works for another one.
+
+    Args:
+        job: What is done.
+        results: Folder of runs and studies.
+        told: What ``collected_warnings`` gave; it is emptied.
+    """
+    ended: Event | HarnessError
+    try:
+        ended = attempt(job, results)
+    except HarnessError as error:
+        ended = error
+    answer = (ended, told.copy())
+    told.clear()
+    return answer
+
+
+def opened(answer: Answer) -> Event:
+    """How the job ended; warns here of what the worker was warned of.
+
+    Raises:
+        StorageError: the disk is full.
+        SpecError: the results folder can't be written.
+    """
+    ended, told = answer
+    for sentence in told:
+        warnings.warn(sentence, HarnessWarning, stacklevel=3)
+    if isinstance(ended, HarnessError):
+        raise ended
+    return ended
 
 
 def _end_with_parent() -> None:

@@ -2,21 +2,28 @@
 
 import os
 import time
-import warnings
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from harness.core.errors import HarnessError, HarnessWarning
 from harness.core.spec import BaseSpec
-from harness.executor import Event, Executor, Job, attempt, lost
-from harness.executors._process import available_cores, begin_worker, cause_of_death, interrupts_blocked, log_to
+from harness.executor import Event, Executor, Job, lost
+from harness.executors._process import (
+    answer_of,
+    available_cores,
+    begin_worker,
+    cause_of_death,
+    collected_warnings,
+    interrupts_blocked,
+    log_to,
+    opened,
+)
 
 STOP_SECONDS = 2.0
 """How long a worker that is told to end may take."""
@@ -117,24 +124,16 @@ class _Worker:
         assert self.job is not None
         job, self.job = self.job, None
         try:
-            answer, told = self.connection.recv()
+            answer = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
             self.is_alive = False
             return lost(job, self.results, cause_of_death(self.process.exitcode))
-        for sentence in told:
-            warnings.warn(sentence, HarnessWarning, stacklevel=2)
-        if isinstance(answer, HarnessError):
-            raise answer
-        assert isinstance(answer, Event)
-        return answer
+        return opened(answer)
 
 
 def _serve(connection: Connection, results: Path, threads: int) -> None:
-    """What a worker does: the jobs it is sent.
-
-    It answers with how the job ended, or the error that ends all jobs, and with what to warn of.
-    """
+    """What a worker does: the jobs it is sent."""
     begin_worker(threads)
     log_to(results / "runs" / ".logs" / f"worker-{os.getpid()}.log")
     from harness.bases.load import keep_bases
@@ -142,31 +141,10 @@ def _serve(connection: Connection, results: Path, threads: int) -> None:
 
     keep_bases()
     keep_examples()
-    told = _collected_warnings()
+    told = collected_warnings()
     while True:
         try:
             job: Job = connection.recv()
         except EOFError:
             return
-        answer: Event | HarnessError
-        try:
-            answer = attempt(job, results)
-        except HarnessError as error:
-            answer = error
-        connection.send((answer, told.copy()))
-        told.clear()
-
-
-def _collected_warnings() -> list[str]:
-    """Where the program's own warnings are put from now on; the log has those of libraries."""
-    told: list[str] = []
-    show = warnings.showwarning
-
-    def tell(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
-        if issubclass(category, HarnessWarning):
-            told.append(str(message))
-        else:
-            show(message, category, *place, **options)
-
-    warnings.showwarning = tell
-    return told
+        connection.send(answer_of(job, results, told))
