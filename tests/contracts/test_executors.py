@@ -1,5 +1,7 @@
 """Every executor that ships keeps the contract of executors, and so does the example."""
 
+from importlib.util import find_spec
+
 import pytest
 from typer.testing import CliRunner
 
@@ -11,6 +13,15 @@ from harness.testing.executor import ExecutorContract
 
 class TestLocal(ExecutorContract):
     plugin = "local"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # Ray's own warnings are no faults of ours
+@pytest.mark.skipif(not find_spec("ray"), reason="needs ray")
+class TestRay(ExecutorContract):
+    plugin = "ray"
+    # Its processes are the cluster, too: what becomes of a killed worker is told in tests/executors/test_ray.py.
+    has_processes = False
 
 
 @pytest.mark.usefixtures("examples")

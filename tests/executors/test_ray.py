@@ -1,4 +1,4 @@
-"""Ray: the contract, a node that dies in mid-suite, and a worker that dies too often."""
+"""Ray beyond the contract: a node that dies in mid-suite, and a worker that dies too often."""
 
 import time
 from collections import Counter
@@ -19,17 +19,11 @@ from harness.runs.identity import identify
 from harness.runs.resolve import resolve
 from harness.storage.record import Record
 from harness.storage.store import Store
-from harness.testing.executor import ExecutorContract, kill
+from harness.testing.executor import kill
 from tests.conftest import MakeSpec
 
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # Ray's own warnings are no faults of ours
-
-
-class TestRay(ExecutorContract):
-    plugin = "ray"
-    # Its processes are the cluster, too: what becomes of a killed worker is told below.
-    has_processes = False
 
 
 @pytest.fixture
