@@ -3,7 +3,6 @@
 import math
 import os
 import signal
-import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -177,8 +176,7 @@ def _processes() -> set[psutil.Process]:
 
 def _end(processes: set[psutil.Process]) -> None:
     """Wait until processes have ended, and see to it that they do."""
-    deadline = time.monotonic() + STOP_SECONDS
-    _, alive = psutil.wait_procs(processes, timeout=max(0.0, deadline - time.monotonic()))
+    _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=STOP_SECONDS)
