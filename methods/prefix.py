@@ -1,6 +1,6 @@
 """Prefix tuning."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ class PrefixTuning(KeysAndValues):
     learning_rate: ClassVar[float] = 1e-2
 
     n_virtual_tokens: int = Field(10, ge=1, description="Length of the prefix.")
+    init: Literal["random", "zero"] = Field(
+        "random", description="Keys and values at the start: drawn from N(0, 1), or 0, which disturbs the base less."
+    )
     reparametrize: bool = Field(False, description="Train the prefix through a two-layer network.")
     network_width: int = Field(512, ge=1, description="Hidden width of that network.")
 
@@ -36,10 +39,15 @@ class PrefixTuning(KeysAndValues):
 
         return PrefixTuningConfig(
             num_virtual_tokens=self.n_virtual_tokens,
+            init_weights="zero" if self.init == "zero" else None,
             prefix_projection=self.reparametrize,
             encoder_hidden_size=self.network_width,
         )
 
     def space(self) -> Space:
-        """Length and parametrization of the prefix."""
-        return {"n_virtual_tokens": Choice((5, 10, 20, 50)), "reparametrize": Choice((False, True))}
+        """Length, start and parametrization of the prefix."""
+        return {
+            "n_virtual_tokens": Choice((5, 10, 20, 50)),
+            "init": Choice(("random", "zero")),
+            "reparametrize": Choice((False, True)),
+        }

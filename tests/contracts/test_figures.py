@@ -32,6 +32,10 @@ class TestPareto(FigureContract):
     plugin = "pareto"
 
 
+class TestParallel(FigureContract):
+    plugin = "parallel"
+
+
 class TestCurves(FigureContract):
     plugin = "curves"
 

@@ -1,5 +1,7 @@
 """Prefix tuning's size, and that its keys and values act as attention's definition says."""
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import nn
@@ -37,9 +39,18 @@ def test_the_network_maps_an_embedding_to_all_keys_and_values() -> None:
     assert prefix_params(model) == 5 * size + (size * 8 + 8) + (8 * out + out)
 
 
-def test_equals_attention_over_the_longer_sequence() -> None:
+def test_a_start_at_zero_scores_and_adds_nothing() -> None:
+    """Every virtual token has the score 0 and the value 0; through the network too."""
+    for reparametrize in (False, True):
+        model = applied(PrefixTuning(n_virtual_tokens=5, init="zero", reparametrize=reparametrize), "encoder")
+        cache = model.get_prompt(batch_size=1)
+        assert not any(part.any() for layer in cache.layers for part in (layer.keys, layer.values))
+
+
+@pytest.mark.parametrize("init", ["random", "zero"])
+def test_equals_attention_over_the_longer_sequence(init: Literal["random", "zero"]) -> None:
     """softmax(Q [P_k; K]^T / sqrt(d)) [P_v; V], computed here for the first block of BERT."""
-    model = applied(PrefixTuning(n_virtual_tokens=5), "encoder").eval()
+    model = applied(PrefixTuning(n_virtual_tokens=5, init=init), "encoder").eval()
     attention = model.get_base_model().bert.encoder.layer[0].attention.self
     seen: dict[str, torch.Tensor] = {}
     attention.register_forward_hook(lambda _, args, output: seen.update(x=args[0], output=output[0]))
