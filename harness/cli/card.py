@@ -1,4 +1,4 @@
-"""``harness card``: a run as a model card."""
+"""``harness card``: a run, or its cell, as a model card."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,15 +16,19 @@ def card(
         Path | None,
         typer.Option(help="File to write, .md or .html; default: Markdown on standard output.", parser=path),
     ] = None,
+    cell: Annotated[
+        bool, typer.Option("--cell", help="Results and quantities as means over the runs of all its seeds.")
+    ] = False,
     results: Results = RESULTS,
 ) -> None:
     """Write a run's model card in the hub's format: results, everything measured, training, data, limits."""
-    from harness.runs.card import as_html
-    from harness.runs.card import card as card_of
     from harness.storage.store import Store
+    from harness.tables.card import as_html, cell_of
+    from harness.tables.card import card as card_of
 
-    record = Store(results).match(run)[1]
-    text = card_of(record)
+    store = Store(results)
+    record = store.match(run)[1]
+    text = card_of(record, cell_of(record, store) if cell else ())
     if out is None:
         say(text, end="")
         return

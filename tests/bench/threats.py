@@ -177,10 +177,10 @@ THREATS = (
         DATA,
         "HTML or links in a model card",
         "the card's own markup alone is rendered",
-        "harness/runs/card.py",
+        "harness/tables/card.py",
         '    body = MarkdownIt("commonmark", {"html": False})',
         '    body = MarkdownIt("commonmark", {"html": True})',
-        "tests/runs/test_card.py::test_text_from_outside_is_no_markup",
+        "tests/tables/test_card.py::test_text_from_outside_is_no_markup",
     ),
     Threat(
         DATA,

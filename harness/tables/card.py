@@ -2,10 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
+from harness.cells.cells import find_all_mixed, group, layout_of_all
+from harness.cells.folds import refuse_folds
+from harness.core.errors import SpecError
 from harness.core.info import TaskKind
-from harness.core.units import with_unit
+from harness.core.seeds import format_seeds
+from harness.core.units import Unit, with_unit
 from harness.probe import probes_by_quantity, quantities
+from harness.statistics.intervals import Interval, mean_interval
+from harness.storage.predictions import reader
 from harness.storage.record import Record
+from harness.storage.store import Store
 
 PIPELINES: dict[TaskKind, str] = {
     "classification": "text-classification",
@@ -17,10 +24,37 @@ PIPELINES: dict[TaskKind, str] = {
 """What the hub calls a kind of task."""
 
 
-def card(run: Record) -> str:
-    """The card as Markdown: the hub's front matter, results, everything measured, data, limits, how to use it."""
-    sections = [_front(run), _title(run), *_results(run), *_measured(run), *_training(run), *_data(run), *_use(run)]
+def card(run: Record, cell: Sequence[Record] = ()) -> str:
+    """The card as Markdown: the hub's front matter, results, everything measured, data, limits, how to use it.
+
+    Args:
+        run: Whose adapter it goes with.
+        cell: The run and those of other seeds, over which results and quantities are then means.
+    """
+    runs = cell or [run]
+    results = [*_results(runs), *_measured(run, runs)]
+    sections = [_front(run, runs), _title(run), *results, *_training(run), *_data(run), *_use(run)]
     return "\n\n".join(sections) + "\n"
+
+
+def cell_of(run: Record, store: Store) -> Sequence[Record]:
+    """The finished runs that differ from one by nothing but the seed and what was measured, itself among them.
+
+    Raises:
+        SpecError: the run has not ended well, is of a cross-validation, or the others saw other data, weights or
+            devices.
+    """
+    if run.status != "ok":
+        raise SpecError(f"run {run.run_id} is {run.status}: a cell's card needs one that ended well")
+    refuse_folds([run], "the card of a cell")
+    same = [other for other in store.records() if _without_seed(other) == _without_seed(run)]
+    comparisons = group(same, layout_of_all(same))
+    find_all_mixed(comparisons, reader(store), "test", allow=False)
+    return comparisons[0].cells[0].ok
+
+
+def _without_seed(run: Record) -> str:
+    return run.spec.model_copy(update={"seed": 0, "probes": ()}).model_dump_json()
 
 
 def as_html(text: str, title: str) -> str:
@@ -37,8 +71,8 @@ def as_html(text: str, title: str) -> str:
     return f"<!doctype html>\n<html lang=en><head>{head}<style>{style}</style></head><body>\n{body}</body></html>\n"
 
 
-def _front(run: Record) -> str:
-    """YAML that the hub reads: base, tags, and test results as a model index."""
+def _front(run: Record, runs: Sequence[Record]) -> str:
+    """YAML that the hub reads: base, tags, and test results (means over the runs) as a model index."""
     from huggingface_hub import EvalResult, ModelCardData
 
     task_type = PIPELINES.get(run.task.get("kind", ""), "text-classification")
@@ -49,9 +83,9 @@ def _front(run: Record) -> str:
             dataset_name=run.spec.task.name,
             dataset_split="test",
             metric_type=name.removeprefix("test/"),
-            metric_value=value,
+            metric_value=found.mean,
         )
-        for name, value in run.metrics.items()
+        for name, found in _metrics(runs).items()
         if name.startswith("test/")
     ]
     data = ModelCardData(
@@ -76,31 +110,54 @@ def _title(run: Record) -> str:
     return "\n\n".join(lines)
 
 
-def _results(run: Record) -> Iterator[str]:
-    """Metrics of one run: without other seeds and methods they prove nothing, and the card says so."""
-    if not run.metrics:
+def _metrics(runs: Sequence[Record]) -> dict[str, Interval]:
+    names = {name: None for run in runs for name in sorted(run.metrics)}
+    return {name: mean_interval([run.metrics[name] for run in runs if name in run.metrics]) for name in names}
+
+
+def _results(runs: Sequence[Record]) -> Iterator[str]:
+    """Metrics. Of one run, without other seeds, they prove nothing, and the card says so."""
+    found = _metrics(runs)
+    if not found:
         return
     yield "## Results"
-    yield _table(["split and metric", "value"], [[name, f"{value:.4f}"] for name, value in sorted(run.metrics.items())])
-    yield "One run with one seed: a comparison needs several of each method (`python -m harness table`)."
+    yield _table(["split and metric", "value"], [[name, _value(one)] for name, one in found.items()])
+    if len(runs) > 1:
+        seeds = format_seeds([run.spec.seed for run in runs])
+        yield f"Means over {len(runs)} runs (seeds {seeds}) ± half-width of the 95 % t-interval over them."
+    else:
+        yield "One run with one seed: a comparison needs several of each method (`python -m harness table`)."
 
 
-def _measured(run: Record) -> Iterator[str]:
-    """Every quantity by its probe, with unit, direction and interval; then what could not be measured."""
+def _value(found: Interval, unit: Unit | None = None) -> str:
+    """A mean with its half-width if it has one; a metric, which has no unit, to four digits."""
+    values = [found.mean] if found.half_width is None else [found.mean, found.half_width]
+    return " ± ".join(f"{value:.4f}" if unit is None else with_unit(value, unit) for value in values)
+
+
+def _measured(run: Record, runs: Sequence[Record]) -> Iterator[str]:
+    """Every quantity by its probe, with unit, direction and intervals; then what could not be measured in the run."""
     known, probes = quantities(), probes_by_quantity()
-    found = {name: value for name, quantity in known.items() if (value := quantity.of(run)) is not None}
+    found = {name: values for name in known if (values := _quantity(name, runs))}
     if not found:
         return
     yield "## Measured"
     rows = []
-    for name, value in found.items():
+    for name, values in found.items():
         unit = known[name].unit
         ends = " to ".join(with_unit(end, unit) for end in run.measured_intervals.get(name, ()))
         better = "higher" if known[name].higher_is_better else "lower"
-        rows.append([probes[name].name, name, with_unit(value, unit), ends, better, known[name].description])
-    yield _table(["probe", "quantity", "value", "95 % interval over examples", "better", "what it is"], rows)
+        value = _value(mean_interval(values), unit)
+        rows.append([probes[name].name, name, value, ends, better, known[name].description])
+    over = "95 % interval over examples" + (f", seed {run.spec.seed}" if len(runs) > 1 else "")
+    yield _table(["probe", "quantity", "value", over, "better", "what it is"], rows)
     if run.measured_reasons:
         yield _table(["not measured", "why"], [[name, why] for name, why in sorted(run.measured_reasons.items())])
+
+
+def _quantity(name: str, runs: Sequence[Record]) -> list[float]:
+    quantity = quantities()[name]
+    return [value for run in runs if (value := quantity.of(run)) is not None]
 
 
 def _training(run: Record) -> Iterator[str]:
