@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.formulation import BoundFormulation
+    from harness.recipe import Recipe
     from harness.storage.predictions import AnswerPart, Answers
     from harness.storage.record import Record
 
@@ -102,7 +103,7 @@ class Subject:
     gives the model's answers to any examples of the task, as at test, and ``score`` what answers are worth in the
     task's primary metric. ``pool`` gives all training examples that there are, before a limit or folds: the same for
     every seed. ``answers`` has those to every split and task that was judged, once they are known.
-    ``adapter`` is the folder of what is trained, None where nothing is.
+    ``adapter`` is the folder of what is trained, None where nothing is. ``recipes`` are those it was trained with.
 
     ``unadapted`` loads the base anew as the method found it, or as another of transformers' auto classes. ``served``
     makes the adapted model anew as it would be put to use, from its files and without caches of this run, or with
@@ -127,6 +128,7 @@ class Subject:
     adapter: "Path | None"
     pool: "Callable[[], Sequence[Example]]"
     answers: "Mapping[str, Answers]" = field(default_factory=dict)
+    recipes: "Sequence[Recipe]" = ()
 
 
 class Probe(Plugin):

@@ -65,6 +65,7 @@ def subject_of(run: Resolved, adapted: Adapted, splits: Splits, adapter: Path | 
         ask=ask,
         adapter=adapter,
         pool=pool,
+        recipes=run.recipes,
     )
 
 

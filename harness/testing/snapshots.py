@@ -18,7 +18,8 @@ GOOD = ("good", "great", "fine", "superb")
 BAD = ("bad", "awful", "poor", "dull")
 FILLER = ("the", "film", "is", "a", "very", "plot", "and", "cast", "with", "one")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "</s>")
-WORDS = (*SPECIAL, *GOOD, *BAD, *FILLER, "negative", "positive", "Review", "Sentiment", ":", "!", "in", "of")
+PROMPT = ("negative", "positive", "Review", "Sentiment", ":", "!", "in", "of")
+WORDS = (*SPECIAL, *GOOD, *BAD, *FILLER, *PROMPT, *"0123456789")
 
 
 def save_snapshot(kind: BaseKind, folder: Path, has_mask_head: bool = False) -> Path:

@@ -13,7 +13,7 @@ from harness.testing.probe import ProbeContract
 from harness.testing.snapshots import save_snapshot, tiny_spec
 
 GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
-OWN = {"forgetting", "checklist", "groups", "perplexity", "privacy", "stereotypes"}
+OWN = {"exposure", "forgetting", "checklist", "groups", "perplexity", "privacy", "stereotypes"}
 """Probes that need more than a tiny run has by default."""
 
 
@@ -83,6 +83,17 @@ class TestPrivacy(ProbeContract):
     def spec(cls, folder: Path) -> RunSpec:
         """Only a private training has spent anything."""
         return tiny_spec(folder, method={"name": "lora"}, recipes=[{"name": "dp_sgd"}])
+
+
+class TestExposure(ProbeContract):
+    plugin = "exposure"
+    settings: ClassVar[Mapping[str, Any]] = {"n_texts": 8}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spec(cls, folder: Path) -> RunSpec:
+        """Only what was planted can be exposed."""
+        return tiny_spec(folder, method={"name": "lora"}, recipes=[{"name": "canaries", "number": 3}])
 
 
 @pytest.mark.usefixtures("examples")

@@ -15,13 +15,21 @@ from harness.testing.recipe import RecipeContract
 
 GENERAL = Path(__file__).parents[1] / "probes" / "general.csv"
 
-globals().update(contracts(RecipeContract, [name for name in RECIPES.names() if name not in ("swa", "multi_task")]))
+OWN = {"canaries", "multi_task", "swa"}
+"""Recipes whose defaults are for longer runs than these, or that need a task."""
+
+globals().update(contracts(RecipeContract, [name for name in RECIPES.names() if name not in OWN]))
 
 
 class TestSWA(RecipeContract):
     plugin = "swa"
     settings: ClassVar[dict[str, Any]] = {"start": 0.25}
     """By default only the last of so few steps would count."""
+
+
+class TestCanaries(RecipeContract):
+    plugin = "canaries"
+    settings: ClassVar[dict[str, Any]] = {"number": 2, "repeats": 2}
 
 
 class TestMultiTask(RecipeContract):
