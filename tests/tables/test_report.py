@@ -290,6 +290,43 @@ def test_best_under_limits_is_answered_and_kept_in_the_address(browser: Any, pag
     assert errors_of(browser) == []
 
 
+def column(browser: Any, table: str, key: str) -> list[str]:
+    """The visible texts of a column."""
+    keys = browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0] + ' th')].map(head => head.dataset.key)", table
+    )
+    return [row[keys.index(key)] for row in shown_rows(browser, table)]
+
+
+def test_what_a_probe_measured_is_sorted_and_limited(browser: Any, tmp_path: Path) -> None:
+    """A column like any cost; what was not measured comes last, and no limit admits it."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    drops = {"full": [0.31, 0.29], "lora": [0.12, 0.1], "adapters": [0.05, -0.01], "prefix": [None, None]}
+    for method, values in drops.items():
+        for seed, value in enumerate(values):
+            write_run(
+                tmp_path, make_record(method, seed) | {"measured": {} if value is None else {"typos_drop": value}}
+            )
+    report(results=tmp_path, out=tmp_path / "report.html")
+    start_again(browser, tmp_path / "report.html")
+    for table, numbers in (("#runs-table", [0.31, 0.29, 0.12, 0.1, 0.05, -0.01]), ("#cells-table", [0.3, 0.11, 0.02])):
+        for ordered in (numbers[::-1], numbers):
+            heading = browser.find_element(By.CSS_SELECTOR, f"{table} th[data-key=typos_drop]")
+            browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", heading)
+            heading.click()
+            shown = column(browser, table, "typos_drop")
+            assert [float(text) for text in shown[: len(ordered)]] == pytest.approx(ordered)
+            assert set(shown[len(ordered) :]) <= {"", "–"}
+    limit(browser, "typos_drop", "0.11")
+    assert {float(text) for text in column(browser, "#cells-table", "typos_drop")} == {0.11, 0.02}
+    assert set(column(browser, "#cells-table", "label")) == {"adapters", "lora"}
+    Select(browser.find_element(By.ID, "cost")).select_by_value("typos_drop")
+    assert "typos drop" in browser.find_element(By.ID, "scatter").text
+    assert errors_of(browser) == []
+
+
 def test_any_field_is_searched(browser: Any, page: Path) -> None:
     from selenium.webdriver.common.by import By
 
