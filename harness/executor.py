@@ -22,6 +22,7 @@ from typing import Any
 from harness.core.errors import HarnessError, StorageError
 from harness.core.plugins import Plugin, Registry
 from harness.core.spec import RunSpec
+from harness.libraries.trackers import Tracker
 from harness.runs.resolve import resolve
 from harness.search.record import StudyRecord
 from harness.search.spec import SearchSpec
@@ -39,6 +40,7 @@ class Job:
         search: How it is searched.
         label: What the suite calls the method; stored in the run's record.
         checkpoint_every: Optimizer steps after which a run's state is kept.
+        tracker: Told of a run.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Job:
     search: SearchSpec | None = None
     label: str = ""
     checkpoint_every: int | None = None
+    tracker: Tracker | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _do(job: Job, results: Path) -> Record | StudyRecord:
 
     from harness.runs.run import run
 
-    return run(resolved, results, label=job.label, checkpoint_every=job.checkpoint_every)
+    return run(resolved, results, label=job.label, checkpoint_every=job.checkpoint_every, tracker=job.tracker)
 
 
 def lost(job: Job, results: Path, reason: str) -> Event:

@@ -123,19 +123,9 @@ def _listed(value: Any) -> Any:
     return value
 
 
-def flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted names to plain values."""
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
 def spec_fields(record: Record) -> dict[str, Any]:
     """The fields of a record's spec by the names that ``--set`` gives them."""
-    plain = record.spec.model_dump(mode="json")
-    recipes = {recipe.pop("name"): recipe for recipe in plain.pop("recipes")}
-    return flatten(plain | ({"recipe": recipes} if recipes else {}))
+    return record.spec.flat()
 
 
 def device(record: Record) -> str:

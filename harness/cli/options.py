@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.usage import one_of
 from harness.core.errors import SpecError
+from harness.libraries.trackers import Tracker
 
 
 def path(text: str | Path) -> Path:
@@ -36,6 +38,17 @@ CheckpointEvery = Annotated[
         min=1,
         help="Keep the state of training after every so many steps, from which an interrupted run goes on.",
         show_default=False,
+    ),
+]
+
+Track = Annotated[
+    Tracker | None,
+    typer.Option(
+        "--tracker",
+        help="Tell a tracker of new runs: their specs, curves and results. TensorBoard: `tensorboard --logdir "
+        "results/trackers`; wandb and mlflow as their own variables say.",
+        show_default=False,
+        **one_of("--tracker", Tracker),
     ),
 ]
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import note, say, say_table
-from harness.cli.options import RESULTS, CheckpointEvery, Recipes, Results
+from harness.cli.options import RESULTS, CheckpointEvery, Recipes, Results, Track
 from harness.core.launch import is_first
+from harness.libraries.trackers import check_installed
 
 if TYPE_CHECKING:
     from harness.runs.resolve import Resolved
@@ -28,6 +29,7 @@ def run(
         bool, typer.Option("--dry-run", help="Print the steps and the memory that training will need; run nothing.")
     ] = False,
     checkpoint_every: CheckpointEvery = None,
+    tracker: Track = None,
     results: Results = RESULTS,
 ) -> None:
     """Adapt a base to a task with a method; print the result and where it is."""
@@ -47,10 +49,13 @@ def run(
             _print_forecast(resolved)
         return
 
+    if tracker:
+        check_installed(tracker)
+
     from harness.runs.run import run as run_spec
     from harness.storage.record import RETRIED
 
-    record = run_spec(resolved, results, force=force, checkpoint_every=checkpoint_every)
+    record = run_spec(resolved, results, force=force, checkpoint_every=checkpoint_every, tracker=tracker)
     if is_first():
         print_record(record, results)
     if record.status in RETRIED:

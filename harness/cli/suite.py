@@ -11,8 +11,9 @@ import typer
 
 from harness.cli.console import note, say, say_table
 from harness.cli.follow import duration, follow
-from harness.cli.options import RESULTS, CheckpointEvery, Results, path
+from harness.cli.options import RESULTS, CheckpointEvery, Results, Track, path
 from harness.core.errors import SpecError
+from harness.libraries.trackers import check_installed
 
 if TYPE_CHECKING:
     from harness.executor import Executor
@@ -43,6 +44,7 @@ def suite(
         bool, typer.Option("--dry-run", help="Print the plan and its expected cost; run nothing.")
     ] = False,
     checkpoint_every: CheckpointEvery = None,
+    tracker: Track = None,
     results: Results = RESULTS,
 ) -> None:
     """Run every cell of a suite that is not done yet; stop it at any time, call it again and it goes on.
@@ -59,6 +61,8 @@ def suite(
     from harness.suites.suite import expand, read_suite
     from harness.suites.tune import winners
 
+    if tracker:
+        check_installed(tracker)
     keep_examples()  # the plan needs the fingerprint of every seed's
     store, asked, chosen = Store(results), read_suite(file), _executor(executor, workers, set_ or [])
     part = shard_of(shard, asked)
@@ -71,7 +75,11 @@ def suite(
         _print_plan(planned, Costs(store.records()), chosen.n_at_once, race)
         return
     for cells_of_round in race.rounds() if race else [planned]:
-        jobs = [replace(job, checkpoint_every=checkpoint_every) for cell in cells_of_round if (job := cell.job)]
+        jobs = [
+            replace(job, checkpoint_every=checkpoint_every, tracker=tracker)
+            for cell in cells_of_round
+            if (job := cell.job)
+        ]
         if jobs:
             with closing(chosen.run(jobs, results)) as events:
                 follow(events, len(jobs), "cells")

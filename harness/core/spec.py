@@ -165,6 +165,12 @@ class RunSpec(Section):
         """The names of its recipes, such as ``fgm+ema``, or ``none``."""
         return "+".join(recipe.name for recipe in self.recipes) or "none"
 
+    def flat(self) -> dict[str, Any]:
+        """Its fields by the names that ``--set`` gives them."""
+        plain = self.model_dump(mode="json")
+        recipes = {recipe.pop("name"): recipe for recipe in plain.pop("recipes")}
+        return flatten(plain | ({"recipe": recipes} if recipes else {}))
+
     def updated(self, **sections: Any) -> "RunSpec":
         """A checked copy with some fields replaced; a dict replaces only the keys it names."""
         return parse_spec(merge(self.model_dump(), sections))
@@ -255,6 +261,14 @@ def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
             inner = {part: inner}
         result = merge(result, inner)
     return result
+
+
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted names to plain values; ``nested`` turns it back."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
 
 
 def _check_section(key: str, assignment: str) -> None:

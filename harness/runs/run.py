@@ -22,6 +22,7 @@ from harness.core.spec import RunSpec
 from harness.data import out_of_domain
 from harness.data.leakage import loose_key
 from harness.formulation import BoundFormulation, Row
+from harness.libraries.trackers import Tracked, Tracker, tracked
 from harness.measure.environment import environment
 from harness.runs import identity
 from harness.runs.adapted import Adapted, adapt, load_base, start_batches
@@ -58,6 +59,7 @@ def run(
     label: str = "",
     on_validation: OnValidation | None = None,
     checkpoint_every: int | None = None,
+    tracker: Tracker | None = None,
 ) -> Record:
     """The record of a run: the stored one if it is finished, else a new one.
 
@@ -72,9 +74,10 @@ def run(
         results: Folder that holds ``runs/``.
         force: Repeat a finished run and keep the old record beside the new one.
         label: What a suite calls the method; a new record keeps it, and its run_id does not depend on it.
-        on_validation: Told the step and the metrics of every validation during training.
+        on_validation: Told the step of every validation during training, and its point of the curve.
         checkpoint_every: Optimizer steps after which the state of training is kept until the run is finished. A state
             that an interrupted run has left is used, whether or not new ones are asked for.
+        tracker: Told of a new run: its spec, its curve as it grows, and what the record says in the end.
 
     Raises:
         SpecError, SourceError: wrong input; nothing is written.
@@ -102,8 +105,12 @@ def run(
         ranks.from_first(None)
         if force:
             checkpoints.remove()
-        with store.writing(run_id, resolved.spec) as folder, run_progress() as progress:
-            attempt = _Attempt(prepared, folder, progress)
+        with (
+            store.writing(run_id, resolved.spec) as folder,
+            run_progress() as progress,
+            tracked(tracker, run_id, resolved.spec, results) as told,
+        ):
+            attempt = _Attempt(prepared, folder, progress, told)
             record = attempt.record(run_id, label)
             try:
                 check_unchanged(resolved.spec.base.name, weights)
@@ -163,6 +170,7 @@ class _Attempt:
     prepared: _Prepared
     folder: Path
     progress: RunProgress
+    told: Tracked = field(default_factory=Tracked)
     hashes: dict[str, str] = field(default_factory=dict)
     trainable_final: int | None = None
     fitted: Fitted = field(default_factory=Fitted)
@@ -192,6 +200,7 @@ class _Attempt:
         for quantity, why in self.probing.reasons.items():
             self._log("not measured", quantity=quantity, reason=why)
         self._log("finished", status=status, reason=reason)
+        self.told.tell(self.metrics | {name: one.value for name, one in measured.items()}, self.fitted.steps)
         return Record(
             run_id=run_id,
             status=status,
@@ -325,13 +334,14 @@ class _Attempt:
             with torch.random.fork_rng():
                 return self._metrics([self._judge(current, formulation, "validation", held_out["validation"])])
 
-        def validated(step: int, metrics: dict[str, float]) -> None:
+        def validated(step: int, point: dict[str, float]) -> None:
             with self.probing.during("report"):
-                self.progress.validated(primary, metrics[primary])
-                self._log("validation", step=step, **metrics)
+                self.progress.validated(primary, point[primary])
+                self._log("validation", **point)
+                self.told.tell(point, step)
                 if self.prepared.on_validation:
                     try:
-                        self.prepared.on_validation(step, metrics)
+                        self.prepared.on_validation(step, point)
                     except BaseException as error:
                         raise _Stopped from error
 

@@ -14,7 +14,6 @@ from harness.cells.cells import (
     Label,
     Layout,
     device,
-    flatten,
     group,
     label_of,
     layout_of_all,
@@ -24,6 +23,7 @@ from harness.cells.curves import Curve, mean_curves
 from harness.cells.pairs import PairTest, compare_pairs
 from harness.cells.scores import Measure
 from harness.cells.tuning import label_tuning
+from harness.core.spec import flatten
 from harness.metric import metric_named
 from harness.probe import Quantity, quantities
 from harness.search.record import StudyRecord

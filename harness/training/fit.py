@@ -78,7 +78,7 @@ def fit(
     n_steps: int,
     validate: Validate,
     on_step: OnStep = lambda step, tokens, loss: None,
-    on_validation: OnValidation = lambda step, metrics: None,
+    on_validation: OnValidation = lambda step, point: None,
     checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Train for ``n_steps`` optimizer steps and keep the checkpoint with the best primary validation metric.
@@ -89,8 +89,8 @@ def fit(
         n_steps: Optimizer steps.
         validate: Metrics of the model as it stands; of equal ones the earliest checkpoint is kept.
         on_step: Told the step, the real tokens so far and the loss.
-        on_validation: Told the step and the metrics; what it raises passes through. After an interruption it is told
-            again of the validations before.
+        on_validation: Told the step and its point of the curve; what it raises passes through. After an interruption
+            it is told again of the validations before.
         checkpoints: Where the state is kept, and from which an interrupted training goes on.
 
     Raises:
@@ -113,7 +113,7 @@ def fit(
     if checkpoints and (state := checkpoints.load()):
         _go_on(state, order, holders, fitted, watch)
         for point in fitted.curve:
-            on_validation(int(point["step"]), {k: v for k, v in point.items() if k.startswith("validation/")})
+            on_validation(int(point["step"]), point)
     for step in range(fitted.steps + 1, n_steps + 1):
         if spec.patience and fitted.waited >= spec.patience:
             break
@@ -140,7 +140,7 @@ def fit(
                 extra = {} if gradients.extra is None else {"extra_loss": gradients.extra}
                 point = {"step": step, "seconds": fitted.train_seconds, "train_loss": watch.mean}
                 fitted.curve.append(point | metrics | extra | training.take_logged())
-                on_validation(step, metrics)
+                on_validation(step, fitted.curve[-1])
                 fitted.choose(model, metric.sign * metrics[f"validation/{metric.name}"])
         if checkpoints and checkpoints.due(step):
             checkpoints.save(step, {"fitted": vars(fitted), "watch": vars(watch), "holders": holders.state_dict()})
