@@ -100,7 +100,7 @@ def _getter(field: str) -> Callable[[Record], Any]:
     path = field.split(".")
     is_of_spec = path[0] in RunSpec.model_fields
     if path[0] == "recipe":
-        return lambda record: _plain(spec_fields(record).get(field))
+        return lambda record: _plain(record.spec.flat().get(field))
 
     def get(record: Record) -> Any:
         value: Any = record.spec if is_of_spec else record
@@ -121,11 +121,6 @@ def _listed(value: Any) -> Any:
     if isinstance(value, list | tuple) and not any(isinstance(item, dict | list | tuple) for item in value):
         return ", ".join(map(str, value))
     return value
-
-
-def spec_fields(record: Record) -> dict[str, Any]:
-    """The fields of a record's spec by the names that ``--set`` gives them."""
-    return record.spec.flat()
 
 
 def device(record: Record) -> str:
@@ -168,7 +163,7 @@ def check_fields(records: Sequence[Record], fields: Iterable[str]) -> None:
     """Raise SpecError for a field that no record has."""
     for field in fields:
         if all(lookup(record, field) is None for record in records):
-            there = {name for record in records for name in spec_fields(record)}
+            there = {name for record in records for name in record.spec.flat()}
             if field not in there:
                 raise unknown("field", field, {*AXES, *there})
 
@@ -277,7 +272,7 @@ def differing_fields(runs: Sequence[Record]) -> dict[str, list[str]]:
     names = set(RunSpec.model_fields) - UNDECISIVE
     if all(getattr(run.spec, name) == getattr(runs[0].spec, name) for run in runs[1:] for name in names):
         return {}
-    flat = [spec_fields(run) for run in runs]
+    flat = [run.spec.flat() for run in runs]
     fields = sorted({name for spec in flat for name in spec if name not in UNDECISIVE})
     values = {field: sorted({str(spec.get(field)) for spec in flat}) for field in fields}
     return {field: found for field, found in values.items() if len(found) > 1}

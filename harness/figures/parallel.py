@@ -1,7 +1,6 @@
 """Quality and many quantities side by side, where a front in two dimensions no longer tells."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from pydantic import Field, field_validator
 
 from harness.cells.cells import Comparison, Label, title_of
 from harness.cells.scores import Measure, Scored, score_cells
-from harness.core.errors import HarnessWarning, SpecError, unknown
+from harness.core.errors import SpecError, unknown
 from harness.core.units import Unit, with_unit
 from harness.figure import ScoresFigure
 from harness.figures._drawing import draw_panels, looks, plain
-from harness.figures._panels import Panel
+from harness.figures._panels import Panel, tell_left_out
 from harness.probe import Quantity, quantities
 from harness.statistics.intervals import Floats, Interval, mean_interval
 from harness.statistics.pareto import is_dominated
@@ -89,9 +88,7 @@ def parallel_panel(comparison: Comparison, label: Label, measure: Measure, asked
             placed.append((scored, values))
         else:
             left_out.append(label(scored.runs[0]))
-    if left_out:
-        text = f"{title_of(comparison)}: not drawn, as not measured or not finite: {', '.join(left_out)}"
-        warnings.warn(text, HarnessWarning, stacklevel=2)
+    tell_left_out(title_of(comparison), left_out)
     losses = [
         [-scored.metric.sign * values[0].mean, *(q.loss(one.mean) for q, one in zip(asked, values[1:], strict=True))]
         for scored, values in placed

@@ -1,7 +1,6 @@
 """Quality against a cost."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ from pydantic import Field, field_validator
 from harness.cells.answered import answer_cells
 from harness.cells.cells import Comparison, Label, title_of
 from harness.cells.scores import Measure, Scored, score_cells
-from harness.core.errors import HarnessWarning, SpecError, unknown
+from harness.core.errors import SpecError, unknown
 from harness.figure import ScoresFigure
 from harness.figures._drawing import draw_panels, looks, metric_label, plain, show_unit
-from harness.figures._panels import Panel
+from harness.figures._panels import Panel, tell_left_out
 from harness.metric import Metric
 from harness.probe import Quantity, quantities
 from harness.statistics.intervals import Floats, Interval, mean_interval
@@ -86,9 +85,8 @@ def pareto_panel(comparison: Comparison, label: Label, measure: Measure, cost: Q
     scored_cells = score_cells(comparison, measure)
     with_costs = [(one, np.array([_value(cost, run) for run in one.runs])) for one in scored_cells]
     placed = [(one, values) for one, values in with_costs if one.is_finite and _is_finite(values)]
-    if left_out := [label(one.runs[0]) for one in scored_cells if all(one is not other for other, _ in placed)]:
-        text = f"{title_of(comparison)}: not drawn, as not measured or not finite: {', '.join(left_out)}"
-        warnings.warn(text, HarnessWarning, stacklevel=2)
+    left_out = [label(one.runs[0]) for one in scored_cells if all(one is not other for other, _ in placed)]
+    tell_left_out(title_of(comparison), left_out)
     cells, costs = [one for one, _ in placed], [values for _, values in placed]
     quality = np.array([scored.merit for scored in cells])
     losses = np.stack([-quality, np.array([cost.loss(values.mean()) for values in costs])], axis=1)
