@@ -73,6 +73,17 @@ class Executor(Plugin):
         """How many jobs it does at the same time, from which the expected time of a suite is told."""
         return 1
 
+    def submission(self, results: Path) -> str:
+        """What a job is handed to a scheduler with, for `suite --dry-run`; empty where there is none.
+
+        Args:
+            results: Folder of runs and studies.
+
+        Raises:
+            SpecError: a library is missing.
+        """
+        return ""
+
     def run(self, jobs: Sequence[Job], results: Path) -> Generator[Event, None, None]:
         """Do every job once, in any order; yield an event as each begins and as each ends.
 

@@ -73,6 +73,8 @@ def suite(
     race = Race(asked, planned, results) if asked.race else None
     if dry_run:
         _print_plan(planned, Costs(store.records()), chosen.n_at_once, race)
+        if submission := chosen.submission(results):
+            say(f"each cell is submitted with:\n{submission}")
         return
     for cells_of_round in race.rounds() if race else [planned]:
         jobs = [

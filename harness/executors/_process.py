@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,8 @@ from typing import Any
 
 from harness.core.errors import HarnessError, HarnessWarning
 from harness.executor import Event, Job, attempt
+from harness.storage.record import Record
+from harness.storage.store import Store
 
 
 def available_cores() -> int:
@@ -79,6 +82,42 @@ def answer_of(job: Job, results: Path, told: list[str]) -> Answer:
     answer = (ended, told.copy())
     told.clear()
     return answer
+
+
+def serve(job: Job, results: Path, threads: int, finished_at: str | None) -> Answer:
+    """Do a job in a process that a cluster has started, perhaps not for the first time.
+
+    Args:
+        job: What is done.
+        results: Folder of runs and studies.
+        threads: What a job computes on.
+        finished_at: Of the record there was when the job was given. Another one was made by an earlier try, which ended
+            before it could tell: it stands.
+    """
+    told = _begun(threads)
+    if not job.search:
+        record: Record | None = Store(results).find(job.id)
+        if record and record.finished_at != finished_at:
+            return Event(job, record), []
+    return answer_of(job, results, told)
+
+
+@cache
+def _begun(threads: int) -> list[str]:
+    """Begin to be a worker, once in a process; where warnings are put."""
+    keep_to(threads)
+    from harness.bases.load import keep_bases
+    from harness.data import keep_examples
+
+    keep_bases()
+    keep_examples()
+    return collected_warnings()
+
+
+def last_finished(job: Job, results: Path) -> str | None:
+    """When the run that is on record now was finished, as ``serve`` is told."""
+    record = None if job.search else Store(results).find(job.id)
+    return record.finished_at if record else None
 
 
 def opened(answer: Answer) -> Event:

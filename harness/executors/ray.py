@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,16 +15,13 @@ from harness.core.errors import SpecError
 from harness.executor import Event, Executor, Job, lost
 from harness.executors._process import (
     Answer,
-    answer_of,
     available_cores,
-    collected_warnings,
     interrupts_blocked,
-    keep_to,
+    last_finished,
     opened,
+    serve,
 )
 from harness.libraries.extras import need
-from harness.storage.record import Record
-from harness.storage.store import Store
 
 STOP_SECONDS = 10.0
 """How long the processes of a cluster that was started for one command may take to end."""
@@ -85,9 +81,8 @@ class Ray(Executor):
         """The task that does a job."""
         asked = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_retries": self.retries, "retry_exceptions": False}
         threads = max(1, int(self.cpus))
-        return (
-            ray.remote(_serve).options(**asked, name=job.id).remote(job, results, threads, _finished_at(job, results))
-        )
+        task = ray.remote(serve).options(**asked, name=job.id)
+        return task.remote(job, results, threads, last_finished(job, results))
 
     def _room(self, ray: Any) -> int:
         """How many jobs the nodes can do at the same time."""
@@ -118,12 +113,6 @@ class Ray(Executor):
                 _end(_processes() - before)
 
 
-def _finished_at(job: Job, results: Path) -> str | None:
-    """When the run that is on record now was finished."""
-    record = None if job.search else Store(results).find(job.id)
-    return record.finished_at if record else None
-
-
 def _ended(ray: Any, task: Any, job: Job, results: Path) -> Event:
     """How a job ended; written here if no worker could."""
     try:
@@ -138,36 +127,6 @@ def _wait_until_over(ray: Any, tasks: list[Any]) -> None:
     """Until no worker does any of them any more, so that none writes a record when the command has ended."""
     if tasks:
         ray.wait(tasks, num_returns=len(tasks), timeout=STOP_SECONDS)
-
-
-def _serve(job: Job, results: Path, threads: int, finished_at: str | None) -> Answer:
-    """What a task does.
-
-    Args:
-        job: What is done.
-        results: Folder of runs and studies.
-        threads: What a job computes on.
-        finished_at: Of the record there was when the job was given. Another one was made by an earlier try, whose node
-            died before it could tell: it stands.
-    """
-    told = _begun(threads)
-    if not job.search:
-        record: Record | None = Store(results).find(job.id)
-        if record and record.finished_at != finished_at:
-            return Event(job, record), []
-    return answer_of(job, results, told)
-
-
-@cache
-def _begun(threads: int) -> list[str]:
-    """Begin to be a worker, once in a process; where warnings are put."""
-    keep_to(threads)
-    from harness.bases.load import keep_bases
-    from harness.data import keep_examples
-
-    keep_bases()
-    keep_examples()
-    return collected_warnings()
 
 
 def _processes() -> set[psutil.Process]:

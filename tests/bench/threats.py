@@ -156,6 +156,15 @@ THREATS = (
         "tests/storage/test_store.py::test_damage_that_can_still_be_read_is_noticed",
     ),
     Threat(
+        SHARED,
+        "a pickle in place of what a Slurm job answered",
+        "jobs and answers are in a folder that only its owner can write",
+        "harness/executors/slurm.py",
+        "        folder.chmod(0o700)",
+        "        pass",
+        "tests/executors/test_slurm.py::test_nobody_else_can_put_a_pickle_where_answers_are_read",
+    ),
+    Threat(
         DATA,
         "HTML or script on the page",
         "data stand in a JSON script element that they can't end, and are set as text",

@@ -1,6 +1,7 @@
 """Every executor that ships keeps the contract of executors, and so does the example."""
 
 from importlib.util import find_spec
+from typing import Any, ClassVar
 
 import pytest
 from typer.testing import CliRunner
@@ -22,6 +23,14 @@ class TestRay(ExecutorContract):
     plugin = "ray"
     # Its processes are the cluster, too: what becomes of a killed worker is told in tests/executors/test_ray.py.
     has_processes = False
+
+
+@pytest.mark.skipif(not find_spec("submitit"), reason="needs submitit")
+class TestSlurm(ExecutorContract):
+    """Without a cluster; with one in tests/executors/test_slurm.py."""
+
+    plugin = "slurm"
+    settings: ClassVar[dict[str, Any]] = {"cluster": "local", "workers": 2}
 
 
 @pytest.mark.usefixtures("examples")
