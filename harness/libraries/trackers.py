@@ -1,6 +1,7 @@
 """Experiment trackers that are told of runs, through accelerate's own."""
 
 import importlib.util
+import itertools
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,18 +62,34 @@ class Tracked:
 
 
 @contextmanager
-def tracked(tracker: Tracker | None, run_id: str, spec: "RunSpec", results: Path) -> Iterator[Tracked]:
+def tracked(tracker: Tracker | None, run_id: str, spec: "RunSpec", results: Path, goes_on: bool) -> Iterator[Tracked]:
     """Hold a run open at a tracker; None: nobody is told.
 
     TensorBoard's files lie in ``trackers/`` of the results; where W&B and MLflow keep theirs their own environment
     variables say.
+
+    Args:
+        tracker: Who is told.
+        run_id: The name of the run there.
+        spec: Its hyperparameters.
+        results: Folder of runs and studies.
+        goes_on: Whether the run goes on from a checkpoint. If not, what TensorBoard has of an earlier try is put aside
+            under a number, so that it doesn't draw two curves as one.
     """
+    if tracker == "tensorboard" and not goes_on:
+        _put_aside(results / "trackers" / run_id)
     run = Tracked(_made(tracker, run_id, results) if tracker else None)
     run.start(spec)
     try:
         yield run
     finally:
         run.finish()
+
+
+def _put_aside(folder: Path) -> None:
+    if folder.exists():
+        number = next(n for n in itertools.count(1) if not folder.with_suffix(f".{n}").exists())
+        folder.rename(folder.with_suffix(f".{number}"))
 
 
 def _made(tracker: Tracker, run_id: str, results: Path) -> "GeneralTracker":

@@ -108,7 +108,7 @@ def run(
         with (
             store.writing(run_id, resolved.spec) as folder,
             run_progress() as progress,
-            tracked(tracker, run_id, resolved.spec, results) as told,
+            tracked(tracker, run_id, resolved.spec, results, checkpoints.path.exists()) as told,
         ):
             attempt = _Attempt(prepared, folder, progress, told)
             record = attempt.record(run_id, label)

@@ -87,3 +87,31 @@ def test_an_unknown_tracker_names_those_there_are(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, command)
     assert result.exit_code != 0
     assert "tensorboard" in str(result.exception) + result.output
+
+
+def test_a_repeated_run_is_drawn_apart_from_the_first(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec("lora", training={"eval_every": 3})
+    first = run(spec, tmp_path, tracker="tensorboard")
+    run(spec, tmp_path, force=True, tracker="tensorboard")
+    told = [scalars(tmp_path / "trackers" / name)["train_loss"] for name in (first.run_id, f"{first.run_id}.1")]
+    assert told[0] == told[1]
+    assert len(told[0]) == len(first.curve)
+
+
+@pytest.mark.filterwarnings("default")  # MLflow's own warnings of its database are no faults of ours
+def test_mlflow_has_the_same_in_a_database(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    record = run(make_spec("lora", training={"eval_every": 3}), tmp_path, tracker="mlflow")
+    client = mlflow.MlflowClient(uri)
+    [experiment] = client.search_experiments(filter_string="name = 'adaptation-harness'")
+    [stored] = client.search_runs([experiment.experiment_id])
+    assert (stored.info.run_name, stored.info.status) == (record.run_id, "FINISHED")
+    assert stored.data.params["method.rank"] == str(record.spec.method.settings["rank"])
+    assert stored.data.metrics["test/accuracy"] == pytest.approx(record.metrics["test/accuracy"])
+    curve = [(one.step, one.value) for one in client.get_metric_history(stored.info.run_id, "validation/accuracy")]
+    expected = [(point["step"], pytest.approx(point["validation/accuracy"])) for point in record.curve]
+    assert curve[: len(expected)] == expected
