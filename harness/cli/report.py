@@ -24,13 +24,16 @@ def report(
     from harness.cells.race import find_races, label_races
     from harness.core.errors import SpecError
     from harness.search.record import find_studies
+    from harness.storage.explanations import kept
     from harness.storage.predictions import reader
     from harness.storage.store import Store
     from harness.tables.report import make_report
 
     store = Store(results)
     records = select(label_races(store.records(), find_races(results)), parse_where(where or []))
-    page = make_report(records, reader(store), title, find_studies(results), texts)
+    page = make_report(
+        records, reader(store), title, find_studies(results), texts, lambda run: kept(store.folder(run.run_id))
+    )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")

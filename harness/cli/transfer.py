@@ -49,12 +49,18 @@ def explain(
             help="How words are weighed; all but occlusion need a head.", **one_of("--attribution", Attribution)
         ),
     ] = "occlusion",
+    keep: Annotated[bool, typer.Option("--keep", help="Keep it with the run; `report` shows it.")] = False,
     results: Results = RESULTS,
 ) -> None:
     """Weigh the words of a text: what each does for the answer that the adapted model of a run gives."""
     from harness.runs.explain import explain_text
+    from harness.storage.explanations import keep as keep_explanation
+    from harness.storage.store import Store
 
     explained = explain_text(run, text, attribution, results)
+    if keep:
+        folder, _ = Store(results).match(run)
+        keep_explanation(explained, folder)
     largest = max(map(abs, explained.weights), default=0.0) or 1.0
     bars = [("-" if weight < 0 else "+") * round(10 * abs(weight) / largest) for weight in explained.weights]
     rows = zip(explained.words, (f"{weight:+.4f}" for weight in explained.weights), bars, strict=True)

@@ -1,6 +1,5 @@
 """Why a stored run answers a text as it does: the weight of each word."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,16 +10,8 @@ from harness.probes._texts import words_of
 from harness.runs.examined import subject_of
 from harness.runs.export import example_of, load_run, prepare
 from harness.runs.resolve import resolve
+from harness.storage.explanations import Explained
 from harness.task import Splits
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A text's words with their weights for the label that was predicted."""
-
-    prediction: str
-    words: tuple[str, ...]
-    weights: tuple[float, ...]
 
 
 def explain_text(run_id: str, text: str, attribution: str, results: Path) -> Explained:
@@ -40,4 +31,10 @@ def explain_text(run_id: str, text: str, attribution: str, results: Path) -> Exp
     label = int(subject.answer([example]).predictions[0])
     weights = ATTRIBUTIONS[attribution](subject, example, label)
     names = task.labels or example.choices
-    return Explained(names[label], tuple(words_of(task, example)), tuple(map(float, weights)))
+    return Explained(
+        text=text,
+        attribution=attribution,
+        prediction=names[label],
+        words=tuple(words_of(task, example)),
+        weights=tuple(map(float, weights)),
+    )

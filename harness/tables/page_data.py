@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from harness.cells.cells import (
@@ -28,6 +28,7 @@ from harness.metric import metric_named
 from harness.probe import Quantity, quantities
 from harness.search.record import StudyRecord
 from harness.statistics.intervals import mean_interval
+from harness.storage.explanations import Explained
 from harness.storage.predictions import Read
 from harness.storage.record import Record
 from harness.tables.entries import Entry, Notes, judge, mean_costs
@@ -43,7 +44,11 @@ CURVE_POINTS = 30
 
 
 def report_data(
-    records: Sequence[Record], read: Read, studies: Sequence[StudyRecord] = (), has_texts: bool = False
+    records: Sequence[Record],
+    read: Read,
+    studies: Sequence[StudyRecord] = (),
+    has_texts: bool = False,
+    explained: Callable[[Record], Sequence[Explained]] = lambda _: (),
 ) -> dict[str, Any]:
     """All runs, and the cells of those that are results: trials of a search and its seeds are none.
 
@@ -54,6 +59,7 @@ def report_data(
         read: Gives a run's predictions.
         studies: The searches among whose trials some of the runs may be.
         has_texts: Whether the texts of test examples are among it.
+        explained: Gives the explanations that were kept with a run.
     """
     measured = set().union(*(run.measured for run in records))
     known = [cost for cost in quantities().values() if cost.read or cost.name in measured]
@@ -72,7 +78,9 @@ def report_data(
         **_cells(results, layout, label, costs, read, PageAnswers(read, has_texts), places),
         "studies": list(map(_study, studies)),
         "runs": [
-            _run(run, label, costs, shared, n_points) | {"role": "result" if run.run_id in kept else "search trial"}
+            _run(run, label, costs, shared, n_points)
+            | {"role": "result" if run.run_id in kept else "search trial"}
+            | {"explained": [one.model_dump(mode="json") for one in explained(run)]}
             for run in records
         ],
         **shared.values,

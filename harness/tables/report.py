@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
 from harness.cells.pairs import MOST_CELLS
 from harness.libraries.extras import need
 from harness.search.record import StudyRecord
+from harness.storage.explanations import Explained
 from harness.storage.predictions import Read
 from harness.storage.record import Record
 from harness.tables.page_data import report_data
@@ -18,7 +19,12 @@ SCRIPTS = ("text", "state", "table", "filters", "results", "figures", "answers",
 
 
 def make_report(
-    records: Sequence[Record], read: Read, title: str, studies: Sequence[StudyRecord] = (), has_texts: bool = False
+    records: Sequence[Record],
+    read: Read,
+    title: str,
+    studies: Sequence[StudyRecord] = (),
+    has_texts: bool = False,
+    explained: Callable[[Record], Sequence[Explained]] = lambda _: (),
 ) -> str:
     """The page's HTML; arguments as for ``page_data.report_data``.
 
@@ -31,7 +37,7 @@ def make_report(
         environment.from_string((page / "report.html.j2").read_text()).render(
             title=title,
             most_cells=MOST_CELLS,
-            data=to_script_json(report_data(records, read, studies, has_texts)),
+            data=to_script_json(report_data(records, read, studies, has_texts, explained)),
             plotly=need("plotly.offline", "report").get_plotlyjs(),
             style=(page / "report.css").read_text(),
             script="\n".join((page / f"{name}.js").read_text() for name in SCRIPTS),

@@ -17,6 +17,7 @@ from harness.probes._states import device_of
 from harness.probes.drift import cka
 from harness.runs.export import predict_texts
 from harness.runs.run import run
+from harness.storage.explanations import kept
 from tests.conftest import MakeSpec
 from tests.probes.conftest import examined, measured
 from tests.probes.test_forgetting import scramble
@@ -169,7 +170,8 @@ def test_explain_weighs_the_words_of_a_stored_run(make_spec: MakeSpec, tmp_path:
     record = run(make_spec("lora", training={"epochs": 1, "learning_rate": 1e-2}), tmp_path)
     text, where = "the film is good", ["--results", str(tmp_path)]
     for attribution in ATTRIBUTIONS:
-        done = CliRunner().invoke(app, ["explain", record.run_id[:8], text, "--attribution", attribution, *where])
+        asked = ["explain", record.run_id[:8], text, "--attribution", attribution, "--keep", *where]
+        done = CliRunner().invoke(app, asked)
         assert done.exit_code == 0, done.exception
         lines = [line.split() for line in done.stdout.splitlines()]
         assert [words[0] for words in lines[2:]] == text.split()
@@ -182,3 +184,6 @@ def test_explain_weighs_the_words_of_a_stored_run(make_spec: MakeSpec, tmp_path:
     exponentials = [{name: np.exp(score) for name, score in answer["scores"].items()} for answer in answers]
     whole, *without = [each[label] / sum(each.values()) for each in exponentials]
     assert weights == pytest.approx([whole - one for one in without], abs=6e-5)
+    explained = kept(tmp_path / "runs" / record.run_id)
+    assert [one.attribution for one in explained] == list(ATTRIBUTIONS)
+    assert explained[list(ATTRIBUTIONS).index("occlusion")].weights == pytest.approx(weights, abs=6e-5)

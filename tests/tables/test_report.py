@@ -19,6 +19,7 @@ from harness.data.tasks import find_task
 from harness.search.record import find_studies
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
+from harness.storage.explanations import EXPLANATIONS, Explained, keep
 from harness.storage.predictions import reader
 from harness.storage.store import Store
 from harness.tables import page_answers
@@ -42,6 +43,13 @@ FLAGS = (
 NASTY = (
     "</script><script>window.attacked = true</script><img src=x onerror='window.attacked = true'> & \u2028 \"quoted\""
 )
+EXPLAINED = Explained(
+    text="a <b>film</b> badly",
+    attribution="occlusion",
+    prediction="good",
+    words=("a", "<b>film</b>", "badly"),
+    weights=(0.1, 0.4, -0.2),
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +66,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     diverged = make_failed("adapters", 0, "diverged", "loss is NaN")
     write_run(results, diverged | {"curve": [{"step": 1, "train_loss": float("nan")}, {"step": 2, "train_loss": 0.5}]})
     write_run(results, make_record("lora", 0, settings={"rank": 64}, training={"learning_rate": 1e-3}, task="trec"))
+    store = Store(results)
+    keep(EXPLAINED, store.folder(next(run.run_id for run in store.records() if run.status == "ok")))
     return results
 
 
@@ -241,6 +251,29 @@ def test_the_page_works_in_a_browser(browser: Any, page: Path, results: Path) ->
     browser.find_element(By.ID, "close").click()
     wait.until(lambda b: not dialog.is_displayed())
     assert errors_of(browser) == []
+
+
+def test_what_was_explained_of_a_run_is_shaded(browser: Any, page: Path, results: Path) -> None:
+    from selenium.webdriver.common.by import By
+
+    start_again(browser, page, f"#run={explained_run(results)}")
+    assert browser.find_element(By.CSS_SELECTOR, "#explained b").text == "good, by occlusion:"
+    marks = browser.find_elements(By.CSS_SELECTOR, "#explained mark")
+    assert [(mark.text, mark.get_attribute("class")) for mark in marks] == [
+        ("a", "for"),
+        ("<b>film</b>", "for"),
+        ("badly", "against"),
+    ]
+    shades = [browser.execute_script("return getComputedStyle(arguments[0]).backgroundColor", mark) for mark in marks]
+    assert len(set(shades)) == 3
+    other = next(run.run_id for run in Store(results).records() if run.run_id != explained_run(results))
+    start_again(browser, page, f"#run={other}")
+    assert not browser.find_elements(By.ID, "explained")
+
+
+def explained_run(results: Path) -> str:
+    """The run that has an explanation."""
+    return next(folder.parent.name for folder in results.glob(f"runs/*/{EXPLANATIONS}"))
 
 
 def errors_of(browser: Any) -> list[Any]:

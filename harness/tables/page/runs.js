@@ -21,10 +21,25 @@ function facts(title, values) {
   return element("section", {}, element("h3", { textContent: title }), element("table", {}, body));
 }
 
+// The words of each text that was explained, shaded by what they do for the answer, or against it.
+function explanations(explained) {
+  if (!explained.length) return "";
+  const one = ({ attribution, prediction, words, weights }) => {
+    const largest = Math.max(...weights.map(Math.abs)) || 1;
+    const shaded = words.map((word, at) => {
+      const mark = element("mark", { textContent: word, title: weights[at].toPrecision(3), className: weights[at] < 0 ? "against" : "for" });
+      mark.style.setProperty("--share", Math.abs(weights[at]) / largest);
+      return [mark, " "];
+    });
+    return element("p", {}, element("b", { textContent: `${prediction}, by ${spaced(attribution)}: ` }), ...shaded.flat());
+  };
+  return element("section", { id: "explained" }, element("h3", { textContent: "Explained" }), ...explained.map(one));
+}
+
 function openRun(run) {
   byId("run-title").textContent = [run.label, run.task, run.base, run.quantization, "seed " + run.seed].join(" · ");
   byId("run-reason").textContent = isOk(run) ? "" : spaced(run.status) + (run.reason ? ": " + run.reason : "");
-  byId("run-details").replaceChildren(
+  byId("run-details").replaceChildren(explanations(run.explained),
     facts("Run", { id: run.id, is: run.role, status: run.status, started: run.started, device: run.device }), facts("Metrics", run.metrics),
     facts("Spec", { ...data.specs[run.spec], seed: run.seed }), facts("Parameters", run.params), facts("Cost", run.cost),
     facts("Data", data.sources[run.source]), facts("Environment", data.environments[run.environment]));
