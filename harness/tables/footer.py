@@ -60,7 +60,8 @@ def make_legend(layout: Layout, spec: TableSpec, costs: Sequence[Quantity], evid
 def make_provenance(records: Sequence[Record], layout: Layout, evidence: Evidence) -> tuple[str, ...]:
     """Sentences on what all runs share, what the table could see, from which data it is and where it was computed."""
     axes = [a for a in AXES if a not in layout.fields and (a != "recipe" or records[0].spec.recipes)]
-    fixed = [f"{axis} {lookup(records[0], axis)}" for axis in axes]
+    shared = {axis: {str(lookup(run, axis)) for run in records} for axis in axes}  # a label tells methods apart too
+    fixed = [f"{axis} {values.pop()}" for axis, values in shared.items() if len(values) == 1]
     lines = [
         f"All runs: {', '.join(fixed)}." if fixed else "",
         _sight(evidence),

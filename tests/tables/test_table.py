@@ -148,6 +148,13 @@ def test_failed_and_skipped_cells_have_their_reason_as_footnote(show: Show) -> N
     assert "no predictions" in text
 
 
+def test_all_runs_are_said_to_have_what_all_have(tmp_path: Path, show: Show) -> None:
+    for method in ("full", "lora"):
+        write_run(tmp_path, make_record(method, 0, label=f"my {method}"))
+    text = show(tmp_path, rows=["label"], columns=["task"])
+    assert "All runs: base minilm, quantization none.\n" in text
+
+
 def test_the_footer_explains_the_table(show: Show) -> None:
     text = show()
     for part in (
