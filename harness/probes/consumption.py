@@ -1,12 +1,12 @@
 """Energy and carbon of a run."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
+from harness.measure.phases import PhaseMeter
 from harness.probe import Phase, Probe, Quantity
 
 JOULES_PER_KWH = 3.6e6
@@ -40,38 +40,30 @@ class Consumption(Probe):
     watts: float = Field(10.0, gt=0, description="Power of one busy core, for estimates.")
     grams_per_kwh: float = Field(475.0, ge=0, description="Carbon dioxide of a kilowatt hour; 475: the world in 2018.")
 
-    _spent: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))
-    _of_gpu: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))
-    _phases: list[Phase] = PrivateAttr(default_factory=list)
-    _last: tuple[float, float] = PrivateAttr(default=(0.0, 0.0))
+    _processor: PhaseMeter[Phase] = PrivateAttr()
+    _gpu: PhaseMeter[Phase] = PrivateAttr()
+
+    def model_post_init(self, _: Any) -> None:
+        """Set up the counters; the library behind them is asked when a run begins."""
+        from harness.measure.energy import gpu_counter, joules
+
+        self._processor = PhaseMeter(lambda: joules(self.watts))
+        self._gpu = PhaseMeter(lambda: gpu.joules() if (gpu := gpu_counter()) else 0.0)
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
-        """Count what was spent since the last change of phase for the innermost one."""
-        self._count()
-        self._phases.append(phase)
-        yield
-        self._count()
-        self._phases.pop()
-
-    def _count(self) -> None:
-        from harness.measure.energy import gpu_counter, joules
-
-        gpu = gpu_counter()
-        now = joules(self.watts), gpu.joules() if gpu else 0.0
-        if self._phases:
-            self._spent[self._phases[-1]] += now[0] - self._last[0]
-            self._of_gpu[self._phases[-1]] += now[1] - self._last[1]
-        self._last = now
+        """Count what is spent, but in phases inside this one."""
+        with self._processor.during(phase), self._gpu.during(phase):
+            yield
 
     def spent(self) -> dict[str, float]:
         """Of a failed run too."""
         from harness.measure.energy import gpu_counter, has_counters
 
         mark = "" if has_counters() else "_estimated"
-        found = self._named(self._spent, "{}_joules" + mark, "carbon_grams_estimated")
+        found = self._named(self._processor.spent, "{}_joules" + mark, "carbon_grams_estimated")
         if gpu_counter():
-            found |= self._named(self._of_gpu, "{}_gpu_joules", "gpu_carbon_grams_estimated")
+            found |= self._named(self._gpu.spent, "{}_gpu_joules", "gpu_carbon_grams_estimated")
         return found
 
     def _named(self, spent: dict[Phase, float], joules: str, carbon: str) -> dict[str, float]:

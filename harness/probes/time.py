@@ -1,7 +1,6 @@
 """Wall-clock time by phase."""
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import PrivateAttr
 
 from harness.core.errors import SpecError
+from harness.measure.phases import PhaseMeter
 from harness.probe import Phase, Probe, Quantity
 from harness.recipe import passes_of
 
@@ -48,27 +48,16 @@ class Time(Probe):
         Quantity("pass_seconds", "train_seconds divided by passes", "s", read=_pass_seconds),
     )
 
-    _seconds: defaultdict[Phase, float] = PrivateAttr(default_factory=lambda: defaultdict(float))
-    _phases: list[Phase] = PrivateAttr(default_factory=list)
-    _since: float = PrivateAttr(default=0.0)
+    _meter: PhaseMeter[Phase] = PrivateAttr(default_factory=lambda: PhaseMeter(time.perf_counter))
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
         """Stop the clock of the phase around this one meanwhile."""
-        self._count()
-        self._phases.append(phase)
-        yield
-        self._count()
-        self._phases.pop()
-
-    def _count(self) -> None:
-        """Add the time since the last call to the innermost phase."""
-        now = time.perf_counter()
-        if self._phases:
-            self._seconds[self._phases[-1]] += now - self._since
-        self._since = now
+        with self._meter.during(phase):
+            yield
 
     def spent(self) -> dict[str, float]:
         """The seconds under the record's keys."""
-        parts = {f"cost.{phase}_seconds": self._seconds[phase] for phase in PARTS if phase in self._seconds}
-        return parts | {"cost.total_seconds": sum(self._seconds.values())}
+        seconds = self._meter.spent
+        parts = {f"cost.{phase}_seconds": seconds[phase] for phase in PARTS if phase in seconds}
+        return parts | {"cost.total_seconds": sum(seconds.values())}
