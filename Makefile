@@ -13,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --max
 BEYOND := general_loss_increase_nats,untrained_tasks_drop,similarity_drop,stereotype_shift,last_state_drift,typos_drop,attack_success,calibration_error,membership_auc,comprehensiveness_gain,latency_p50_seconds,run_joules_estimated,train_seconds
 AXES := --quantity typos_drop --quantity calibration_error --quantity membership_auc --quantity train_seconds
 
-.PHONY: demo test test-fast lint bench results results-encoder results-examples results-beyond faults threats fuzz
+.PHONY: demo test test-fast lint bench results results-encoder results-examples results-beyond results-decoder results-quantization faults threats fuzz
 
 demo: .venv/.runtime
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes
@@ -31,7 +31,7 @@ bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench.verdict_cost --out results/tables/verdict_cost.json
 
 # The published comparison: what is not in results/encoder is run, then its tables and figures are made anew.
-results: $(INSTALLED) results-encoder results-examples results-beyond
+results: $(INSTALLED) results-encoder results-examples results-beyond results-decoder results-quantization
 
 results-encoder: $(INSTALLED)
 	$(BIN)/python -m harness fetch minilm rotten_tomatoes trec sms_spam bbc_news
@@ -57,6 +57,18 @@ results-beyond: $(INSTALLED)
 	$(BIN)/python -m tests.bench.beyond results/beyond --out results/tables
 	$(BIN)/python -m harness plot parallel --results results/beyond --where base=smollm2-135m $(AXES) --quantity general_loss_increase_nats --width 2 --out results/figures/beyond_decoder.svg
 	$(BIN)/python -m harness plot parallel --results results/beyond --where base=minilm $(AXES) --quantity similarity_drop --width 2 --out results/figures/beyond_encoder.svg
+
+results-decoder: $(INSTALLED)
+	$(BIN)/python -m harness fetch smollm2-135m rotten_tomatoes trec
+	env -u HARNESS_DATA_DIR $(BIN)/python -m harness suite benchmarks/suites/decoder.toml --workers 2 --results results/decoder
+	$(BIN)/python -m harness table benchmarks/suites/decoder.toml --results results/decoder > results/tables/decoder.md
+	$(BIN)/python -m tests.bench.pairs results/decoder > results/tables/decoder_pairs.csv
+
+results-quantization: $(INSTALLED)
+	$(BIN)/python -m harness fetch minilm trec
+	env -u HARNESS_DATA_DIR $(BIN)/python -m harness suite benchmarks/suites/quantization.toml --workers 2 --results results/quantization
+	$(BIN)/python -m harness table benchmarks/suites/quantization.toml --results results/quantization > results/tables/quantization.md
+	$(BIN)/python -m tests.bench.pairs results/quantization > results/tables/quantization_pairs.csv
 
 faults: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.faults --out results/tables/faults.md
