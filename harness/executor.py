@@ -122,7 +122,7 @@ def _do(job: Job, results: Path) -> Record | StudyRecord:
     if job.search:
         from harness.search.study import search_cell
 
-        return search_cell(job.spec, job.search, results)
+        return search_cell(job.spec, job.search, results, checkpoint_every=job.checkpoint_every)
     resolved = resolve(job.spec)  # what is wrong with it is told before torch is imported
 
     from harness.runs.run import run

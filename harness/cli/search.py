@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.console import say, say_table
-from harness.cli.options import RESULTS, Recipes, Results
+from harness.cli.options import RESULTS, CheckpointEvery, Recipes, Results
 from harness.core.toml import split_names
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def search(
     ] = None,
     recipe: Recipes = None,
     storage: Annotated[str | None, typer.Option(help="Database URL that several machines share.")] = None,
+    checkpoint_every: CheckpointEvery = None,
     results: Results = RESULTS,
 ) -> None:
     """Tune a method on a task; the published default is the first trial.
@@ -61,7 +62,7 @@ def search(
 
     from harness.search.study import search_cell
 
-    study = search_cell(spec, asked, results, storage=storage)
+    study = search_cell(spec, asked, results, storage=storage, checkpoint_every=checkpoint_every)
     print_study(study, results)
     if len(study.best) == 1:
         command = _run_command(study, study.best[0], set_ or [], results)

@@ -68,7 +68,7 @@ def suite(
     part = shard_of(shard, asked)
     cells = part.share(expand(asked))
     if asked.search:
-        cells += winners(asked, _search(asked, part, chosen, results, dry_run), results, cells)
+        cells += winners(asked, _search(asked, part, chosen, results, dry_run, checkpoint_every), results, cells)
     planned = plan(cells, store, retry_failed)
     race = Race(asked, planned, results) if asked.race else None
     if dry_run:
@@ -107,13 +107,15 @@ def _executor(name: str, workers: int | None, assignments: Sequence[str]) -> "Ex
     return make_executor(name, settings if workers is None else {**settings, "workers": workers})
 
 
-def _search(asked: "Suite", part: "Shard", executor: "Executor", results: Path, dry_run: bool) -> list["SuiteRun"]:
+def _search(
+    asked: "Suite", part: "Shard", executor: "Executor", results: Path, dry_run: bool, checkpoint_every: int | None
+) -> list["SuiteRun"]:
     """Search what is not searched yet; the cells that a search tunes."""
     from harness.suites.tune import all_found, searched_cells, study_jobs
 
     assert asked.search
     cells = part.share(searched_cells(asked))
-    jobs = study_jobs(cells, asked.search, results)
+    jobs = [replace(job, checkpoint_every=checkpoint_every) for job in study_jobs(cells, asked.search, results)]
     n_done = len(cells) - len(jobs)
     if dry_run:
         say(f"search: {len(cells)} studies of {asked.search.budget}, {n_done} done; winners of the others follow")

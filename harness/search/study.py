@@ -15,6 +15,8 @@ from harness.core.errors import HarnessWarning, StorageError
 from harness.core.space import Space
 from harness.core.spec import RunSpec
 from harness.libraries.optuna import first_number
+from harness.runs.identity import identify
+from harness.runs.resolve import resolve
 from harness.search.objective import OUTCOME, evaluate, is_failed, is_infeasible
 from harness.search.plan import OnValidation, Plan, RunTrial, make_plan
 from harness.search.record import StudyRecord, TrialRecord, TrialStatus, best_trials, find_studies
@@ -23,6 +25,7 @@ from harness.search.spec import SearchSpec
 from harness.search.storage import STARTED, SharedStorage, open_storage
 from harness.storage.files import write_json
 from harness.storage.record import Record
+from harness.storage.store import Store
 
 POLL_SECONDS = 0.2
 """Pause of a process that waits for the others' last trials."""
@@ -36,6 +39,7 @@ def search_cell(
     storage: str | None = None,
     space: Space | None = None,
     run_trial: RunTrial | None = None,
+    checkpoint_every: int | None = None,
 ) -> StudyRecord:
     """Search one cell until its budget is spent; go on with its study if there is one.
 
@@ -51,6 +55,7 @@ def search_cell(
         storage: Database URL to share the study between machines; default: a journal file in ``results/studies``.
         space: Instead of the method's own space and the learning rate.
         run_trial: What runs a spec; default: ``harness.runs.run``.
+        checkpoint_every: Steps after which the state of a trial's run is kept, from which an interrupted one goes on.
 
     Raises:
         SpecError: wrong input, an unusable storage, or a cell that is skipped, with its reason.
@@ -70,7 +75,7 @@ def search_cell(
             _tell_of_others(plan, results)
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names(list(search.objectives))
-        loop = Search(plan, study, shared, run_trial or _run_into(results))
+        loop = Search(plan, study, shared, run_trial or _run_into(results, checkpoint_every))
         try:
             loop.run()
         finally:
@@ -103,12 +108,16 @@ def _tell_of_others(plan: Plan, results: Path) -> None:
         warnings.warn(f"study {plan.name} is new; {', '.join(others)} is {text}", HarnessWarning, stacklevel=3)
 
 
-def _run_into(results: Path) -> RunTrial:
+def _run_into(results: Path, checkpoint_every: int | None) -> RunTrial:
     def run_trial(spec: RunSpec, on_validation: OnValidation) -> Record:
         # Imports torch, which a finished study has no use for.
         from harness.runs.run import run
 
-        return run(spec, results, on_validation=on_validation)
+        try:
+            return run(spec, results, on_validation=on_validation, checkpoint_every=checkpoint_every)
+        except TrialPruned:
+            Store(results).checkpoint(identify(resolve(spec))).unlink(missing_ok=True)  # nobody goes on with it
+            raise
 
     return run_trial
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import optuna
 import pytest
 
 from harness.core.space import Choice
@@ -15,6 +16,7 @@ from harness.search.record import StudyRecord, find_studies
 from harness.search.spec import SearchSpec
 from harness.search.study import search_cell
 from harness.storage.store import Store
+from tests.conftest import MakeSpec
 from tests.search.test_resume import told
 
 LIMITS = [
@@ -69,6 +71,40 @@ def test_12_trials_killed_in_mid_trial_equal_undisturbed_ones(tmp_path: Path) ->
     killed.communicate()
     resumed = finish(start_search(tmp_path / "killed", 12), tmp_path / "killed")
     assert told(resumed) == told(undisturbed)
+
+
+def test_a_trial_interrupted_in_mid_training_goes_on_from_its_checkpoint(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the same record; a pruned trial leaves no state behind."""
+    spec, asked = make_spec("lora", training={"eval_every": 2, "epochs": 3}), SearchSpec(trials=2, sampler="random")
+    undisturbed = search_cell(spec, asked, tmp_path / "undisturbed")
+    report, told = optuna.Trial.report, []
+
+    def stop(trial: optuna.Trial, value: float, step: int) -> None:
+        told.append(step)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        report(trial, value, step)
+
+    monkeypatch.setattr(optuna.Trial, "report", stop)
+    with pytest.raises(KeyboardInterrupt):
+        search_cell(spec, asked, tmp_path / "stopped", checkpoint_every=1)
+    assert len(list((tmp_path / "stopped" / "checkpoints").iterdir())) == 1
+
+    def prune(trial: optuna.Trial, value: float, step: int) -> None:
+        report(trial, value, step)
+        if trial.params["training.learning_rate"] != 5e-4:  # the default is the first trial's
+            raise optuna.TrialPruned
+
+    monkeypatch.setattr(optuna.Trial, "report", prune)
+    resumed = search_cell(spec, asked, tmp_path / "stopped", checkpoint_every=1)
+    monkeypatch.undo()
+    first, second = resumed.trials
+    assert first.values == undisturbed.trials[0].values
+    assert second.status == "pruned"
+    assert Store(tmp_path / "stopped").match(first.run_ids[0])[1].environment["resumed_at_step"] >= 3
+    assert not list((tmp_path / "stopped" / "checkpoints").iterdir())
 
 
 def test_learning_rates_of_10_diverge_into_records_and_the_study_goes_on(tmp_path: Path) -> None:
