@@ -59,7 +59,8 @@ def _of_run(record: "Record") -> str:
     """What it was and how it went."""
     spec, score = record.spec, record.metric()
     fold = f" fold {spec.task.fold}" if spec.task.folds else ""
-    cell = f"{spec.method.name} {spec.task.name} {spec.base.name} {spec.base.quantization} seed {spec.seed}{fold}"
+    method = (record.label or spec.method.name) + (f" with {spec.recipe}" if spec.recipes else "")
+    cell = f"{method} {spec.task.name} {spec.base.name} {spec.base.quantization} seed {spec.seed}{fold}"
     result = f"{record.primary_metric} {score:.4f}" if score is not None else record.reason or ""
     return f"{record.status} {record.run_id} {cell}: {result} ({duration(record.cost.total_seconds)})"
 
