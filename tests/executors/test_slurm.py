@@ -52,8 +52,8 @@ def predictions(results: Path, job: Job) -> Any:
 def end_wall_time(results: Path, cluster: str) -> None:
     """Tell the job that its wall time ends, as Slurm does half a minute before."""
     if cluster == "slurm":
-        [number] = subprocess.check_output(["squeue", "--me", "--noheader", "--format=%A"], text=True).split()
-        subprocess.run(["scancel", "--signal=USR2", number], check=True)
+        [script] = results.glob("runs/.logs/slurm/*_submission.sh")
+        subprocess.run(["scancel", "--signal=USR2", script.name.partition("_")[0]], check=True)
         return
     for process in psutil.Process().children(recursive=True):
         if "submitit.core._submit" in process.cmdline():
