@@ -3,23 +3,26 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Phase = TypeVar("Phase", bound=str)
 
 
+@dataclass
 class PhaseMeter(Generic[Phase]):
     """Shares what a counter counts out among phases, that of a phase inside another one to the inner one alone.
+
+    Equal to one that has counted the same.
 
     Args:
         read: The counter, which only grows: seconds, joules.
     """
 
-    def __init__(self, read: Callable[[], float]) -> None:
-        self.spent: defaultdict[Phase, float] = defaultdict(float)
-        self._read = read
-        self._phases: list[Phase] = []
-        self._last = 0.0
+    read: Callable[[], float] = field(compare=False)
+    spent: defaultdict[Phase, float] = field(default_factory=lambda: defaultdict(float), init=False)
+    _phases: list[Phase] = field(default_factory=list, init=False)
+    _last: float = field(default=0.0, init=False)
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
@@ -34,7 +37,7 @@ class PhaseMeter(Generic[Phase]):
 
     def _count(self) -> None:
         """Add what was spent since the last call to the innermost phase."""
-        now = self._read()
+        now = self.read()
         if self._phases:
             self.spent[self._phases[-1]] += now - self._last
         self._last = now
