@@ -56,6 +56,8 @@ class Slurm(Executor):
 
     def submission(self, results: Path) -> str:
         """The script that sbatch is given."""
+        if self.cluster == "local":
+            return ""
         submitter = self._submitter(results)
         return str(submitter._make_submission_file_text(submitter._submitit_command_str, "")).strip()
 
@@ -69,8 +71,9 @@ class Slurm(Executor):
             return
         if self.cluster == "slurm" and not shutil.which("sbatch"):
             raise SpecError("there is no Slurm here (sbatch is not on the PATH); executor.slurm.cluster=local tries it")
-        submitter, results = self._submitter(results), results.resolve()
-        _make_private(submitter.folder)
+        results = results.resolve()
+        _make_private(self._folder(results))
+        submitter = self._submitter(results)
         waiting, running = list(jobs), dict[Any, Job]()
         try:
             while waiting or running:
@@ -83,13 +86,16 @@ class Slurm(Executor):
         finally:
             self._call_off(list(running))
 
+    def _folder(self, results: Path) -> Path:
+        """Of jobs, their answers and logs."""
+        return results.resolve() / "runs" / ".logs" / self.cluster
+
     def _submitter(self, results: Path) -> Any:
         """What sends jobs, with all that a job is given."""
-        folder = results.resolve() / "runs" / ".logs" / self.cluster
         shared = {"signal_delay_s": SIGNAL_SECONDS, "gpus_per_node": self.gpus or None, "setup": self.setup or None}
         shared = {name: value for name, value in shared.items() if value is not None}
         kind = _submitter_class(need("submitit", "slurm"), self.cluster)
-        made = kind(folder, max_num_timeout=self.chain)
+        made = kind(self._folder(results), max_num_timeout=self.chain)
         if self.cluster == "local":
             made.update_parameters(timeout_min=self.minutes, **shared)
             return made
@@ -157,9 +163,12 @@ def _make_private(folder: Path) -> None:
     """Jobs and answers are pickles, which run what is in them: nobody else may put one there.
 
     Raises:
-        SpecError: somebody can.
+        SpecError: somebody can, or the folder can't be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"can't write {folder}: {error.strerror}; choose another --results") from None
     if folder.stat().st_uid == os.getuid():
         folder.chmod(0o700)
     else:

@@ -28,8 +28,8 @@ from harness.testing.executor import ExecutorContract
 from tests.conftest import MakeSpec
 
 pytest.importorskip("submitit")
-HAS_SLURM = bool(shutil.which("sbatch"))
-on_a_cluster = pytest.mark.skipif(not HAS_SLURM, reason="needs Slurm: sbatch is not on the PATH")
+HAS_SLURM = bool(shutil.which("scontrol")) and not subprocess.run(["scontrol", "ping"], capture_output=True).returncode
+on_a_cluster = pytest.mark.skipif(not HAS_SLURM, reason="needs a Slurm cluster that answers")
 
 
 @on_a_cluster
@@ -126,6 +126,12 @@ def test_nobody_else_can_put_a_pickle_where_answers_are_read(
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     monkeypatch.setattr("os.getuid", lambda: folder.stat().st_uid + 1)
     with pytest.raises(SpecError, match="belongs to another user"):
+        list(make_executor("slurm", {"cluster": "local"}).run([job(make_spec())], tmp_path))
+
+
+def test_results_that_cant_be_written_are_told(make_spec: MakeSpec, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("no folder")
+    with pytest.raises(SpecError, match=r"can't write .*choose another --results"):
         list(make_executor("slurm", {"cluster": "local"}).run([job(make_spec())], tmp_path))
 
 
