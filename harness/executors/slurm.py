@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import psutil
 from pydantic import Field
 
 from harness.core.errors import SpecError
@@ -136,7 +138,10 @@ class Slurm(Executor):
     def _call_off(self, sent: Sequence[Any]) -> None:
         """End jobs; until none does anything any more, so that none writes a record when the command has ended."""
         for job in sent:
-            job.cancel(check=False)
+            if self.cluster == "local":
+                _kill(int(job.job_id))
+            else:
+                job.cancel(check=False)
         deadline = time.monotonic() + STOP_SECONDS
         while self._alive(sent) and time.monotonic() < deadline:
             time.sleep(ANSWER_SECONDS)
@@ -157,6 +162,15 @@ class Task:
     def checkpoint(self) -> Any:
         """Queued again is the same: what was reached is in the run's own checkpoints."""
         return need("submitit", "slurm").helpers.DelayedSubmission(self)
+
+
+def _kill(pid: int) -> None:
+    """End a job of this machine with all that it has started; an interrupt, as submitit sends, may be ignored here."""
+    with suppress(psutil.NoSuchProcess):
+        controller = psutil.Process(pid)
+        controller.suspend()  # so that it starts nothing more
+        for process in (*controller.children(recursive=True), controller):
+            process.kill()
 
 
 def _make_private(folder: Path) -> None:
